@@ -1,0 +1,1 @@
+"""The fleet: many hosts through Ansible, one line a host."""

@@ -1,0 +1,132 @@
+"""The one door to files: whole-old or whole-new, on disk before anybody is told so."""
+
+from __future__ import annotations
+
+import os
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+
+from .errors import fail
+
+TEMPORARY = ".provision-new-"  # prefix of temporary names; leftovers of a killed run are ours
+
+
+@dataclass(frozen=True, slots=True)
+class OnDisk:
+    """What stands at a path: a file's bytes, or a link's target, and its mode."""
+
+    kind: str  # file, link, directory, other
+    content: bytes = b""
+    mode: int = 0
+    uid: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Files:
+    """Absolute host paths below a root folder ("/" on the live host)."""
+
+    root: Path = Path("/")
+
+    @property
+    def live(self) -> bool:
+        """Whether this is the running machine itself, with services to talk to."""
+        return self.root == Path("/")
+
+    def at(self, path: str) -> Path:
+        """Where a host path lies; `..` cannot lead out of the root."""
+        clean = os.path.normpath("/" + path.lstrip("/"))
+        return self.root / clean.lstrip("/")
+
+    def look(self, path: str) -> OnDisk | None:
+        """What stands there now, links not followed; None when nothing does."""
+        real = self.at(path)
+        try:
+            status = os.lstat(real)
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        mode = stat.S_IMODE(status.st_mode)
+        if stat.S_ISLNK(status.st_mode):
+            return OnDisk("link", os.fsencode(real.readlink()), mode, status.st_uid)
+        if stat.S_ISDIR(status.st_mode):
+            return OnDisk("directory", b"", mode, status.st_uid)
+        if not stat.S_ISREG(status.st_mode):
+            return OnDisk("other", b"", mode, status.st_uid)
+        return OnDisk("file", real.read_bytes(), mode, status.st_uid)
+
+    def read(self, path: str) -> bytes | None:
+        """A file's bytes, None when there is none."""
+        try:
+            return self.at(path).read_bytes()
+        except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+            return None
+
+    def write(self, path: str, content: bytes, mode: int = 0o644) -> None:
+        """Put a file in place: temporary file beside it, mode first, fsync, rename, fsync."""
+        real = self._ready_for(path)
+        new = real.with_name(f"{TEMPORARY}{os.getpid()}-{real.name}"[:255])
+        descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
+        try:
+            with os.fdopen(descriptor, "wb") as out:
+                os.fchmod(out.fileno(), mode)
+                if os.geteuid() == 0:
+                    os.fchown(out.fileno(), 0, 0)
+                out.write(content)
+                out.flush()
+                os.fsync(out.fileno())
+            new.replace(real)
+        except BaseException:
+            new.unlink(missing_ok=True)
+            raise
+        sync_folder(real.parent)
+
+    def link(self, path: str, target: str) -> None:
+        """Put a symbolic link in place by rename."""
+        real = self._ready_for(path)
+        new = real.with_name(f"{TEMPORARY}{os.getpid()}-{real.name}"[:255])
+        new.unlink(missing_ok=True)
+        new.symlink_to(target)
+        new.replace(real)
+        sync_folder(real.parent)
+
+    def remove(self, path: str) -> None:
+        """Take a file or link away, if it is there."""
+        real = self.at(path)
+        try:
+            real.unlink()
+        except (FileNotFoundError, NotADirectoryError):
+            return
+        sync_folder(real.parent)
+
+    def remove_empty_folder(self, path: str) -> bool:
+        """Take a folder away if it is there and empty; whether it was."""
+        real = self.at(path)
+        try:
+            real.rmdir()
+        except OSError:
+            return False
+        sync_folder(real.parent)
+        return True
+
+    def missing_folders(self, path: str) -> tuple[str, ...]:
+        """The folders above a path that are not there yet, outermost first."""
+        above = [str(one) for one in reversed(Path(os.path.normpath("/" + path.lstrip("/"))).parents)]
+        return tuple(one for one in above if one != "/" and not self.at(one).is_dir())
+
+    def _ready_for(self, path: str) -> Path:
+        real = self.at(path)
+        for folder in self.missing_folders(path):
+            self.at(folder).mkdir(mode=0o755, exist_ok=True)
+            sync_folder(self.at(folder).parent)
+        if real.is_dir() and not real.is_symlink():
+            raise fail("is-a-folder", f"{path} is a folder, a file is to stand there")
+        return real
+
+
+def sync_folder(folder: Path) -> None:
+    """Make names in a folder durable."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,1 @@
+"""The plan: HostSpec x Facts -> Plan, with a reason for every decision. Pure."""

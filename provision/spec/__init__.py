@@ -1,0 +1,1 @@
+"""The spec: host.yaml to HostSpec, with a place for every value."""

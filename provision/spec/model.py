@@ -1,0 +1,162 @@
+"""HostSpec: host.yaml, version 1. The field descriptions are the reference and the hover text."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,40}$")]
+Port = Annotated[int, Field(ge=1, le=65535)]
+AbsolutePath = Annotated[str, Field(pattern=r"^/[^\x00-\x1f]*$")]
+Weight = Annotated[int, Field(ge=1, le=1000)]
+
+
+class Strict(BaseModel):
+    """No unknown keys, no coercion ("3" is not 3, yes is not true), nothing changes afterwards."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, use_attribute_docstrings=True)
+
+
+class GpuSelector(Strict):
+    """GPUs by what they are, instead of by name."""
+
+    model: str | None = None
+    """Part of the GPU's product name, in any case: "3090", "H100"."""
+    node: Annotated[int, Field(ge=0)] | None = None
+    """Only GPUs next to this NUMA node."""
+    count: Annotated[int, Field(ge=1, le=64)] = 1
+    """How many of them."""
+
+
+class Secret(Strict):
+    """A reference to a secret; the value itself never stands in host.yaml."""
+
+    file: AbsolutePath
+    """A file on the host, readable by root alone, that holds the value."""
+
+
+class NumaPin(Strict):
+    """NUMA nodes and how hard memory is held to them."""
+
+    nodes: Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)]
+    """The nodes to run on."""
+    memory: Literal["preferred", "bind"] = "preferred"
+    """preferred: other nodes when these are full. bind: never; needs enough memory there."""
+
+
+class InstanceSpec(Strict):
+    """One service: an engine serving a model, once or in several replicas."""
+
+    engine: Literal["ollama", "vllm", "llama-server"]
+    """The program that serves: ollama, vllm or llama-server."""
+    model: str | None = None
+    """The model: a Hugging Face id or folder (vllm), a .gguf file (llama-server), a tag (ollama)."""
+    models: Annotated[list[str], Field(min_length=1)] | None = None
+    """Several models of one instance; ollama only."""
+    gpus: Literal["auto"] | Annotated[int, Field(ge=0, le=64)] | list[str] | GpuSelector = "auto"
+    """auto (one GPU), a count (0: CPU only), a list of UUIDs or PCI addresses, or {model, node, count}."""
+    replicas: Annotated[int, Field(ge=1, le=64)] | Literal["per-gpu"] = 1
+    """How many copies, or per-gpu: one on each GPU that no other instance claims."""
+    tensor_parallel_size: Annotated[int, Field(ge=1, le=64)] | None = None
+    """vllm: GPUs that share every layer. Default: the number of GPUs of a replica."""
+    pipeline_parallel_size: Annotated[int, Field(ge=1, le=64)] | None = None
+    """vllm: stages of layers, one after the other. Default 1."""
+    context: Annotated[int, Field(ge=128, le=10_485_760)] | None = None
+    """Tokens of context for one request (ollama's num_ctx, vllm's --max-model-len; llama-server gets context x parallel)."""
+    parallel: Annotated[int, Field(ge=1, le=4096)] | None = None
+    """Requests that one instance works on at the same time."""
+    memory_utilization: Annotated[float, Field(gt=0, le=1)] | None = None
+    """vllm: share of each GPU's memory that the instance may take. Default 0.90."""
+    binary: AbsolutePath | None = None
+    """The engine's program, where it is not found on the usual paths."""
+    venv: AbsolutePath | None = None
+    """vllm: the virtual environment it is installed in."""
+    models_dir: AbsolutePath | None = None
+    """Folder of the models (ollama: OLLAMA_MODELS, vllm: HF_HOME)."""
+    port: Port | None = None
+    """The first replica's port on loopback; further replicas take the next free ones."""
+    env: dict[str, str] = {}
+    """Environment variables for the engine that provision does not own."""
+    args: list[str] = []
+    """Options for the engine's command line that provision does not own."""
+    numa: Literal["auto", "off"] | list[Annotated[int, Field(ge=0)]] | NumaPin = "auto"
+    """auto: the node next to the GPUs. off: no pin. Or NUMA nodes, as a list or {nodes, memory}."""
+    pin: Literal["systemd", "numactl"] = "systemd"
+    """Who pins: directives of the unit, or numactl in front of the program."""
+    secrets: dict[str, Secret] = {}
+    """Environment variables whose values are read on the host at each start."""
+
+
+class PowerLimit(Strict):
+    """A power limit for some of the GPUs."""
+
+    gpus: list[str] | GpuSelector
+    """UUIDs or PCI addresses, or {model, node, count}."""
+    watts: Annotated[int, Field(ge=1, le=5000)]
+    """The limit in watts."""
+
+
+class GpuSettingsSpec(Strict):
+    """Settings of the NVIDIA driver, applied at each boot before the instances start."""
+
+    persistence: bool | None = None
+    """Keep the driver loaded while nothing uses the GPU."""
+    power_limit_watts: Annotated[int, Field(ge=1, le=5000)] | list[PowerLimit] | None = None
+    """A limit for every GPU in watts, or a list of {gpus, watts}. Outside a card's range is an error."""
+    device_order: Literal["PCI_BUS_ID", "FASTEST_FIRST"] | None = "PCI_BUS_ID"
+    """CUDA_DEVICE_ORDER for people's shells; instances always run with PCI_BUS_ID."""
+
+
+class UpstreamSpec(Strict):
+    """One way through the proxy to one or several instances that serve the same models."""
+
+    path: Annotated[str, Field(pattern=r"^/[A-Za-z0-9._~/-]*$")] | None = None
+    """URL prefix, "/" or "/large". A prefix is cut off before the request is passed on."""
+    port: Port | None = None
+    """A port of its own instead of a path; it listens on the same address as the proxy."""
+    instances: Annotated[list[Name], Field(min_length=1)] | Annotated[dict[Name, Weight], Field(min_length=1)]
+    """Names of instances, or {name: weight}. All replicas of each take part."""
+
+
+class Timeouts(Strict):
+    """Time-outs between proxy and instances, in seconds."""
+
+    connect_seconds: Annotated[int, Field(ge=1, le=600)] = 5
+    """Until a connection stands."""
+    read_seconds: Annotated[int, Field(ge=1, le=86400)] = 3600
+    """Between two pieces of an answer; a long prompt is silent for minutes."""
+    send_seconds: Annotated[int, Field(ge=1, le=86400)] = 60
+    """Between two pieces of the request."""
+
+
+class ProxySpec(Strict):
+    """nginx in front of the instances."""
+
+    listen: Port | str
+    """A port (loopback only) or ADDRESS:PORT. A wider address needs keys or allow."""
+    upstreams: Annotated[list[UpstreamSpec], Field(min_length=1)] | None = None
+    """Ways in. Default: every instance under /NAME/, and the first one also under /."""
+    timeouts: Timeouts = Timeouts()
+    """Time-outs towards the instances."""
+    max_body_mib: Annotated[int, Field(ge=1, le=4096)] = 64
+    """Largest request in MiB."""
+    keys: Secret | None = None
+    """API keys that are let in: a file on the host with one key a line."""
+    allow: Annotated[list[str], Field(min_length=1)] | None = None
+    """Addresses or networks that are let in: 10.0.0.0/8."""
+
+
+class HostSpec(Strict):
+    """What one host is to serve."""
+
+    version: Literal[1]
+    """Version of this file's format: 1."""
+    instances: Annotated[dict[Name, InstanceSpec], Field(min_length=1)]
+    """The services by name."""
+    gpu_settings: GpuSettingsSpec | None = None
+    """Settings of the NVIDIA driver."""
+    proxy: ProxySpec | None = None
+    """nginx in front of the instances."""
+    takeover: bool = False
+    """Stop and disable vendors' own units (ollama.service) that hold our ports or GPUs."""
