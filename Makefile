@@ -6,14 +6,13 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python3.10; 
 	$$p -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 10))' 2>/dev/null && echo $$p && break; done)
 DEMO_ROOT := $(CURDIR)/demo
 
-.PHONY: help demo test check system-test benchmarks golden clean
+.PHONY: help demo test check system-test golden clean
 
 help:
 	@echo 'make demo         plan, diff, apply, remove for a recorded 4-GPU host, into ./demo'
 	@echo 'make test         set up, then linters, types, unit, golden and integration tests'
 	@echo 'make check        linters, types and import floors alone'
 	@echo 'make system-test  real hosts: a two-node virtual machine and four containers (root, minutes)'
-	@echo 'make benchmarks   ratios against what one would use instead'
 	@echo 'make golden       rewrite golden files; read the diff line by line'
 
 $(VENV)/.demo: pyproject.toml
@@ -44,9 +43,6 @@ check: $(VENV)/.dev
 system-test: $(VENV)/.dev
 	@.ci/packages system
 	@$(BIN)/python -m pytest -m system tests/system $(PYTEST_ARGS)
-
-benchmarks: $(VENV)/.dev
-	@$(BIN)/python -m benchmarks
 
 golden: $(VENV)/.dev
 	@$(BIN)/python -m pytest -q tests/golden tests/unit --update-golden
