@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from provision.host.bundle import SecretReference
+from provision.host.facts import Vendor
 from provision.host.quantity import CpuSet, PciAddress
 
 EngineName = Literal["ollama", "vllm", "llama-server"]
@@ -22,6 +23,7 @@ class LaunchGpu:
     numa_node: int | None = None
     name: str | None = None
     memory_mib: int | None = None
+    vendor: Vendor = "nvidia"
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,18 +4,46 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag
+from pydantic_core import PydanticCustomError
 
-Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,40}$")]
+NAME_PATTERN = r"^[a-z0-9][a-z0-9-]{0,40}$"
+ABSOLUTE_PATH_PATTERN = r"^/[^\x00-\x1f\x7f]*$"
+URL_PATH_PATTERN = r"^/[A-Za-z0-9._~/-]*$"
+
+Name = Annotated[str, Field(pattern=NAME_PATTERN)]
 Port = Annotated[int, Field(ge=1, le=65535)]
-AbsolutePath = Annotated[str, Field(pattern=r"^/[^\x00-\x1f]*$")]
+AbsolutePath = Annotated[str, Field(pattern=ABSOLUTE_PATH_PATTERN)]
 Weight = Annotated[int, Field(ge=1, le=1000)]
+# Numbers and true may stand without quotes where text is wanted: they are taken as written.
+Text = Annotated[str, Field(json_schema_extra={"type": ["string", "number", "boolean"]})]
+Node = Annotated[int, Field(ge=0, le=1023)]
+
+
+def _branch(value: object) -> str | None:
+    """Which form of a key that takes several was meant, so that only that one complains."""
+    if isinstance(value, bool):
+        return None
+    forms = {int: "=number", str: "=text", list: "=list", dict: "=mapping"}
+    return forms.get(type(value), "=mapping" if isinstance(value, BaseModel) else None)
+
+
+def _really_one(value: object) -> object:
+    """Literal[1] lets true and 1.0 pass, since both equal 1 in Python."""
+    if type(value) is not int:
+        raise PydanticCustomError("int_type", "version must be the number 1")
+    return value
+
+
+ByForm = Discriminator(_branch)
 
 
 class Strict(BaseModel):
     """No unknown keys, no coercion ("3" is not 3, yes is not true), nothing changes afterwards."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(
+        extra="forbid", strict=True, frozen=True, use_attribute_docstrings=True
+    )
 
 
 class GpuSelector(Strict):
@@ -23,7 +51,7 @@ class GpuSelector(Strict):
 
     model: str | None = None
     """Part of the GPU's product name, in any case: "3090", "H100"."""
-    node: Annotated[int, Field(ge=0)] | None = None
+    node: Node | None = None
     """Only GPUs next to this NUMA node."""
     count: Annotated[int, Field(ge=1, le=64)] = 1
     """How many of them."""
@@ -39,7 +67,7 @@ class Secret(Strict):
 class NumaPin(Strict):
     """NUMA nodes and how hard memory is held to them."""
 
-    nodes: Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)]
+    nodes: Annotated[list[Node], Field(min_length=1)]
     """The nodes to run on."""
     memory: Literal["preferred", "bind"] = "preferred"
     """preferred: other nodes when these are full. bind: never; needs enough memory there."""
@@ -51,19 +79,31 @@ class InstanceSpec(Strict):
     engine: Literal["ollama", "vllm", "llama-server"]
     """The program that serves: ollama, vllm or llama-server."""
     model: str | None = None
-    """The model: a Hugging Face id or folder (vllm), a .gguf file (llama-server), a tag (ollama)."""
+    """A Hugging Face id or folder (vllm), a .gguf file (llama-server), a tag (ollama)."""
     models: Annotated[list[str], Field(min_length=1)] | None = None
     """Several models of one instance; ollama only."""
-    gpus: Literal["auto"] | Annotated[int, Field(ge=0, le=64)] | list[str] | GpuSelector = "auto"
-    """auto (one GPU), a count (0: CPU only), a list of UUIDs or PCI addresses, or {model, node, count}."""
-    replicas: Annotated[int, Field(ge=1, le=64)] | Literal["per-gpu"] = 1
+    gpus: Annotated[
+        Annotated[Literal["auto"], Tag("=text")]
+        | Annotated[int, Field(ge=0, le=64), Tag("=number")]
+        | Annotated[list[str], Field(min_length=1), Tag("=list")]
+        | Annotated[GpuSelector, Tag("=mapping")],
+        ByForm,
+    ] = "auto"
+    """auto (one GPU), a count (0: CPU only), a list of UUIDs or PCI addresses, or
+    {model, node, count}."""
+    replicas: Annotated[
+        Annotated[int, Field(ge=1, le=64), Tag("=number")]
+        | Annotated[Literal["per-gpu"], Tag("=text")],
+        ByForm,
+    ] = 1
     """How many copies, or per-gpu: one on each GPU that no other instance claims."""
     tensor_parallel_size: Annotated[int, Field(ge=1, le=64)] | None = None
     """vllm: GPUs that share every layer. Default: the number of GPUs of a replica."""
     pipeline_parallel_size: Annotated[int, Field(ge=1, le=64)] | None = None
     """vllm: stages of layers, one after the other. Default 1."""
     context: Annotated[int, Field(ge=128, le=10_485_760)] | None = None
-    """Tokens of context for one request (ollama's num_ctx, vllm's --max-model-len; llama-server gets context x parallel)."""
+    """Tokens of context for one request (ollama's num_ctx, vllm's --max-model-len;
+    llama-server gets context x parallel)."""
     parallel: Annotated[int, Field(ge=1, le=4096)] | None = None
     """Requests that one instance works on at the same time."""
     memory_utilization: Annotated[float, Field(gt=0, le=1)] | None = None
@@ -76,11 +116,16 @@ class InstanceSpec(Strict):
     """Folder of the models (ollama: OLLAMA_MODELS, vllm: HF_HOME)."""
     port: Port | None = None
     """The first replica's port on loopback; further replicas take the next free ones."""
-    env: dict[str, str] = {}
+    env: dict[str, Text] = {}
     """Environment variables for the engine that provision does not own."""
-    args: list[str] = []
+    args: list[Text] = []
     """Options for the engine's command line that provision does not own."""
-    numa: Literal["auto", "off"] | list[Annotated[int, Field(ge=0)]] | NumaPin = "auto"
+    numa: Annotated[
+        Annotated[Literal["auto", "off"], Tag("=text")]
+        | Annotated[list[Node], Field(min_length=1), Tag("=list")]
+        | Annotated[NumaPin, Tag("=mapping")],
+        ByForm,
+    ] = "auto"
     """auto: the node next to the GPUs. off: no pin. Or NUMA nodes, as a list or {nodes, memory}."""
     pin: Literal["systemd", "numactl"] = "systemd"
     """Who pins: directives of the unit, or numactl in front of the program."""
@@ -91,7 +136,11 @@ class InstanceSpec(Strict):
 class PowerLimit(Strict):
     """A power limit for some of the GPUs."""
 
-    gpus: list[str] | GpuSelector
+    gpus: Annotated[
+        Annotated[list[str], Field(min_length=1), Tag("=list")]
+        | Annotated[GpuSelector, Tag("=mapping")],
+        ByForm,
+    ]
     """UUIDs or PCI addresses, or {model, node, count}."""
     watts: Annotated[int, Field(ge=1, le=5000)]
     """The limit in watts."""
@@ -102,8 +151,15 @@ class GpuSettingsSpec(Strict):
 
     persistence: bool | None = None
     """Keep the driver loaded while nothing uses the GPU."""
-    power_limit_watts: Annotated[int, Field(ge=1, le=5000)] | list[PowerLimit] | None = None
-    """A limit for every GPU in watts, or a list of {gpus, watts}. Outside a card's range is an error."""
+    power_limit_watts: (
+        Annotated[
+            Annotated[int, Field(ge=1, le=5000), Tag("=number")]
+            | Annotated[list[PowerLimit], Field(min_length=1), Tag("=list")],
+            ByForm,
+        ]
+        | None
+    ) = None
+    """Watts for every GPU, or a list of {gpus, watts}. Outside a card's range is an error."""
     device_order: Literal["PCI_BUS_ID", "FASTEST_FIRST"] | None = "PCI_BUS_ID"
     """CUDA_DEVICE_ORDER for people's shells; instances always run with PCI_BUS_ID."""
 
@@ -111,11 +167,15 @@ class GpuSettingsSpec(Strict):
 class UpstreamSpec(Strict):
     """One way through the proxy to one or several instances that serve the same models."""
 
-    path: Annotated[str, Field(pattern=r"^/[A-Za-z0-9._~/-]*$")] | None = None
+    path: Annotated[str, Field(pattern=URL_PATH_PATTERN)] | None = None
     """URL prefix, "/" or "/large". A prefix is cut off before the request is passed on."""
     port: Port | None = None
     """A port of its own instead of a path; it listens on the same address as the proxy."""
-    instances: Annotated[list[Name], Field(min_length=1)] | Annotated[dict[Name, Weight], Field(min_length=1)]
+    instances: Annotated[
+        Annotated[list[Name], Field(min_length=1), Tag("=list")]
+        | Annotated[dict[Name, Weight], Field(min_length=1), Tag("=mapping")],
+        ByForm,
+    ]
     """Names of instances, or {name: weight}. All replicas of each take part."""
 
 
@@ -133,7 +193,7 @@ class Timeouts(Strict):
 class ProxySpec(Strict):
     """nginx in front of the instances."""
 
-    listen: Port | str
+    listen: Annotated[Annotated[Port, Tag("=number")] | Annotated[str, Tag("=text")], ByForm]
     """A port (loopback only) or ADDRESS:PORT. A wider address needs keys or allow."""
     upstreams: Annotated[list[UpstreamSpec], Field(min_length=1)] | None = None
     """Ways in. Default: every instance under /NAME/, and the first one also under /."""
@@ -150,7 +210,7 @@ class ProxySpec(Strict):
 class HostSpec(Strict):
     """What one host is to serve."""
 
-    version: Literal[1]
+    version: Annotated[Literal[1], BeforeValidator(_really_one)]
     """Version of this file's format: 1."""
     instances: Annotated[dict[Name, InstanceSpec], Field(min_length=1)]
     """The services by name."""
