@@ -1,0 +1,1 @@
+"""Tests on real hosts: systemd, nginx, engines, Ansible, reboots. They need root and minutes."""

@@ -1,0 +1,379 @@
+"""The main job on a real two-node machine, in one story: read, apply, prove, break, reboot, remove.
+
+The GPUs are PCI devices that QEMU shows, with a table-driven NVML behind them; everything else
+(systemd, cgroup v2, nginx, llama.cpp's HTTP server with a tiny model, the kernel) is real.
+The tests build on one another and run in the order of this file.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from .testbed.vm import Vm
+
+pytestmark = [pytest.mark.system, pytest.mark.timeout(900)]
+CHECKOUT = Path(__file__).resolve().parents[2]
+SPEC = """\
+version: 1
+instances:
+  chat:
+    engine: llama-server
+    model: /opt/models/tiny.gguf
+    gpus: {node: 0}
+    replicas: 2
+    context: 256
+  deep:
+    engine: llama-server
+    model: /opt/models/tiny.gguf
+    gpus: {node: 1}
+    numa: {nodes: [1], memory: bind}
+    context: 256
+gpu_settings:
+  persistence: true
+  power_limit_watts: 400
+proxy:
+  listen: 8080
+"""
+UNITS = ("llama-server@chat.0", "llama-server@chat.1", "llama-server@deep.0")
+# What the operating system itself writes: not ours to compare.
+NOISE = (
+    r"-path /var/lib/systemd -o -path /var/lib/private -o -name '*-' -o -name .pwd.lock"
+    r" -o -name ld.so.cache -o -path /etc/nginx/off"
+)
+
+
+class Host:
+    """The machine with the product on it, and short ways to ask it things."""
+
+    def __init__(self, vm: Vm) -> None:
+        self.vm = vm
+
+    def run(self, line: str, *, check: bool = True, timeout: float = 300) -> str:
+        return self.vm.ssh(line, check=check, timeout=timeout).stdout
+
+    def code(self, line: str, timeout: float = 600) -> tuple[int, str]:
+        done = self.vm.ssh(line, check=False, timeout=timeout)
+        return done.returncode, done.stdout + done.stderr
+
+    def spec(self, text: str) -> None:
+        self.vm.ssh("cat > /root/host.yaml", input=text)
+
+    def apply(self) -> dict[str, Any]:
+        code, said = self.code("provision apply /root/host.yaml --yes --json 2>/root/apply.log")
+        assert code == 0, said + self.run("cat /root/apply.log")
+        result: dict[str, Any] = json.loads(said)
+        return result
+
+    def verify(self) -> dict[str, Any]:
+        code, said = self.code("provision verify --json")
+        report: dict[str, Any] = json.loads(said)
+        bad = [one for one in report["checks"] if one["ok"] is not True]
+        assert code == 0 and not bad, bad
+        return report
+
+    def pid(self, unit: str) -> int:
+        return int(self.run(f"systemctl show -p MainPID --value {unit}"))
+
+    def invocations(self) -> dict[str, str]:
+        text = self.run(
+            f"for u in {' '.join(UNITS)} nginx provision-gpu-settings; do"
+            " echo $u $(systemctl show -p InvocationID --value $u); done"
+        )
+        return dict(line.split() for line in text.splitlines())
+
+    def files(self) -> str:
+        """Every file's path, kind, mode, owner, link target and time of change."""
+        return self.run(
+            rf"find /etc /usr/local /var/lib /var/cache /run/provision* \( {NOISE} \) -prune"
+            r" -o -printf '%p %y %m %u %l %C@\n' 2>/dev/null | sort",
+            check=False,
+        )
+
+    def names(self) -> set[str]:
+        """Paths alone, with kind, mode and owner."""
+        return {line.rsplit(" ", 1)[0] for line in self.files().splitlines()}
+
+
+@pytest.fixture(scope="module")
+def host(vm: Vm, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
+    vm.install(CHECKOUT)
+    _install_standin(vm, tmp_path_factory.mktemp("nvml"))
+    one = Host(vm)
+    one.spec(SPEC)
+    yield one
+
+
+def _install_standin(vm: Vm, folder: Path) -> None:
+    """NVML for the PCI addresses at which this machine's GPUs really sit."""
+    addresses = vm.ssh("lspci -D -d 10de: | cut -d' ' -f1").stdout.split()
+    assert len(addresses) == 4
+    sys.path.insert(0, str(CHECKOUT))
+    from tests.standin.build import build, table_text
+
+    library = build(folder)
+    vm.put(library, "/usr/lib/x86_64-linux-gnu/libnvidia-ml.so.1")
+    table = folder / "nvml-standin.tsv"
+    table.write_text(table_text(addresses))
+    vm.put(table, "/etc/nvml-standin.tsv")
+
+
+@pytest.fixture(scope="module")
+def before(host: Host) -> set[str]:
+    """What the machine held before the first apply."""
+    names = host.names()
+    host.run("cp /etc/passwd /root/passwd.before; cp /etc/group /root/group.before")
+    return names
+
+
+def test_inspect_sees_nodes_and_gpus(host: Host, before: set[str]) -> None:
+    facts = json.loads(host.run("provision inspect --json"))["stable"]
+    assert [(node["id"], node["cpus"]) for node in facts["numa_nodes"]] == [(0, "0-1"), (1, "2-3")]
+    assert facts["numa_nodes"][0]["distances"] == {"0": 10, "1": 21}
+    assert [gpu["numa_node"] for gpu in facts["gpus"]] == [0, 0, 1, 1]
+    assert [found["engine"] for found in facts["engines"]] == ["llama-server"]
+    assert before
+
+
+def test_apply_brings_it_up_and_verify_is_green(host: Host) -> None:
+    result = host.apply()
+    assert result["changed"] is True
+    report = host.verify()
+    aspects = {(one["subject"], one["aspect"]) for one in report["checks"]}
+    for name in ("chat.0", "chat.1", "deep.0"):
+        for aspect in ("unit", "cpus", "cpuset", "memory-policy", "memory", "environment"):
+            assert (name, aspect) in aspects
+        for aspect in ("port", "ready", "token", "proxy"):
+            assert (name, aspect) in aspects
+
+
+def test_pins_are_what_proc_says(host: Host) -> None:
+    """The claims of verify, from the kernel itself."""
+    cpus: dict[str, set[int]] = {}
+    for unit in UNITS:
+        pid = host.pid(unit)
+        threads = host.run(f"grep -h Cpus_allowed_list /proc/{pid}/task/*/status")
+        lists = {line.split()[1] for line in threads.splitlines()}
+        assert len(lists) == 1, lists
+        cpus[unit] = {cpu for part in lists.pop().split(",") for cpu in _span(part)}
+        group = host.run(f"cut -d: -f3 /proc/{pid}/cgroup").strip()
+        effective = host.run(f"cat /sys/fs/cgroup{group}/cpuset.cpus.effective").strip()
+        assert {c for part in effective.split(",") for c in _span(part)} == cpus[unit]
+    assert cpus[UNITS[0]] | cpus[UNITS[1]] == {0, 1}
+    assert not cpus[UNITS[0]] & cpus[UNITS[1]]
+    assert cpus[UNITS[2]] <= {2, 3}
+    pages = host.run(f"grep anon= /proc/{host.pid(UNITS[2])}/numa_maps")
+    assert "bind:1" in pages
+    anonymous = [line.split() for line in pages.splitlines() if "file=" not in line]
+    assert anonymous and not any(word.startswith("N0=") for one in anonymous for word in one)
+    assert "prefer" in host.run(f"head -50 /proc/{host.pid(UNITS[0])}/numa_maps")
+
+
+def test_gpu_environment_and_settings_hold(host: Host) -> None:
+    seen: list[str] = []
+    for unit in UNITS:
+        environment = host.run(f"tr '\\0' '\\n' < /proc/{host.pid(unit)}/environ").splitlines()
+        values = dict(line.split("=", 1) for line in environment if "=" in line)
+        assert values["CUDA_DEVICE_ORDER"] == "PCI_BUS_ID"
+        assert values["CUDA_VISIBLE_DEVICES"].startswith("GPU-")
+        seen.append(values["CUDA_VISIBLE_DEVICES"])
+    assert len(set(seen)) == 3
+    _limits_are(host, 400)
+
+
+def test_a_streamed_chat_completion_through_nginx(host: Host) -> None:
+    body = json.dumps(
+        {"messages": [{"role": "user", "content": "hi"}], "max_tokens": 8, "stream": True}
+    )
+    for path in ("/v1/chat/completions", "/deep/v1/chat/completions"):
+        said = host.run(
+            f"curl -sN -m 60 http://127.0.0.1:8080{path}"
+            f" -H 'Content-Type: application/json' -d '{body}'"
+        )
+        pieces = [line[6:] for line in said.splitlines() if line.startswith("data: ")]
+        assert pieces[-1] == "[DONE]", said
+        assert sum(bool(_delta(piece)) for piece in pieces[:-1]) >= 2, said
+
+
+def test_management_paths_stay_closed(host: Host) -> None:
+    for path, code in (("/slots", "404"), ("/props", "404"), ("/v1/models", "200")):
+        said = host.run(f"curl -s -o /dev/null -w '%{{http_code}}' http://127.0.0.1:8080{path}")
+        assert said == code, path
+
+
+def test_second_apply_writes_and_restarts_nothing(host: Host) -> None:
+    files, units = host.files(), host.invocations()
+    result = host.apply()
+    assert result["changed"] is False
+    assert result["changes"] == {"version": 1, "files": [], "units": [], "conflicts": []}
+    assert host.files() == files
+    assert host.invocations() == units
+    assert host.code("provision diff /root/host.yaml")[0] == 0
+
+
+def test_changed_environment_restarts_that_instance_alone(host: Host) -> None:
+    units = host.invocations()
+    host.spec(SPEC.replace("  deep:\n", "  deep:\n    env: {LLAMA_MARK: 'a $b %c \"d\"'}\n"))
+    code, said = host.code("provision diff /root/host.yaml")
+    assert code == 2 and "LLAMA_MARK" in said
+    host.apply()
+    after = host.invocations()
+    changed = {unit for unit in units if units[unit] != after[unit]}
+    assert changed == {"llama-server@deep.0"}
+    environment = host.run(f"tr '\\0' '\\n' < /proc/{host.pid(UNITS[2])}/environ")
+    assert 'LLAMA_MARK=a $b %c "d"\n' in environment
+
+
+def test_broken_nginx_rendering_leaves_the_running_set_untouched(host: Host) -> None:
+    files, units = host.files(), host.invocations()
+    host.vm.ssh("cat > /root/broken.py", input=BROKEN_NGINX)
+    code, said = host.code("PYTHONPATH=/opt/provision/lib python3 -P /root/broken.py")
+    assert code == 1 and "nginx" in said, said
+    assert host.files() == files
+    assert host.invocations() == units
+    host.verify()
+
+
+def test_a_run_that_dies_before_restarting_is_completed_by_the_next(host: Host) -> None:
+    units = host.invocations()
+    host.spec(SPEC)  # without the variable again
+    host.vm.ssh("cat > /root/dies.py", input=DIES_BEFORE_RESTART)
+    code, _ = host.code("PYTHONPATH=/opt/provision/lib python3 -P /root/dies.py")
+    assert code in (-9, 137)
+    assert "LLAMA_MARK" not in host.run("cat /etc/provision/instances/deep.0.env")
+    assert host.invocations() == units
+    assert "deep.0" in host.code("provision diff /root/host.yaml")[1]
+    host.apply()
+    after = host.invocations()
+    assert {unit for unit in units if units[unit] != after[unit]} == {"llama-server@deep.0"}
+    assert "LLAMA_MARK" not in host.run(f"tr '\\0' '\\n' < /proc/{host.pid(UNITS[2])}/environ")
+    host.verify()
+
+
+def test_failed_start_puts_the_old_state_back(host: Host) -> None:
+    names, units = host.names(), host.invocations()
+    host.spec(SPEC.replace("    gpus: {node: 1}\n", "    gpus: {node: 1}\n    args: [--no-such]\n"))
+    code, said = host.code("provision apply /root/host.yaml --yes")
+    assert code == 5, said
+    assert "no-such" in said, "the unit's own last lines are shown"
+    assert host.names() == names
+    after = host.invocations()
+    assert {unit for unit in units if units[unit] != after[unit]} == {"llama-server@deep.0"}
+    host.spec(SPEC)
+    assert host.apply()["changed"] is False
+    host.verify()
+
+
+def test_a_file_edited_by_hand_is_a_conflict(host: Host) -> None:
+    path = "/etc/provision/instances/chat.0.env"
+    host.run(f"cp -p {path} /root/kept; echo EDITED=1 >> {path}")
+    files = host.files()
+    code, said = host.code("provision apply /root/host.yaml --yes")
+    assert code == 3 and path in said and "EDITED" not in said.split("hint")[0][:0] + ""
+    assert host.files() == files
+    host.run(f"cp -p /root/kept {path}")
+
+
+def test_another_program_on_the_port_is_named(host: Host) -> None:
+    host.run("systemd-run --unit=squatter -q python3 -m http.server 8099 --bind 127.0.0.1; sleep 8")
+    host.spec(SPEC.replace("listen: 8080", "listen: 8099"))
+    files = host.files()
+    code, said = host.code("provision apply /root/host.yaml --yes")
+    assert code == 1 and "8099" in said and "squatter.service" in said, said
+    assert host.files() == files
+    host.run("systemctl stop squatter")
+    host.spec(SPEC)
+
+
+def test_reboot_brings_all_of_it_back(host: Host) -> None:
+    host.vm.reboot()
+    host.run(
+        "for i in $(seq 120); do systemctl is-active -q"
+        f" {' '.join(UNITS)} nginx && exit 0; sleep 2; done; systemctl --failed; exit 1",
+        timeout=400,
+    )
+    host.verify()
+    _limits_are(host, 400)
+    assert host.apply()["changed"] is False
+
+
+def test_remove_leaves_the_machine_as_it_was(host: Host, before: set[str]) -> None:
+    code, said = host.code("provision remove --yes")
+    assert code == 0, said
+    after = host.names()
+    assert after - before == set()
+    assert before - after == set()
+    units = host.run("systemctl list-units --all --plain --no-legend '*provision*' 'llama*'")
+    assert units == ""
+    assert host.run("systemctl is-active nginx").strip() == "active"
+    host.run("diff /etc/passwd /root/passwd.before && diff /etc/group /root/group.before")
+    _limits_are(host, None)
+    code, said = host.code("provision remove --yes")
+    assert code == 0, said
+
+
+def _limits_are(host: Host, watts: int | None) -> None:
+    facts = json.loads(host.run("provision inspect --json"))
+    limits = {gpu["power_limit_watts"] for gpu in facts["volatile"]["gpus"]}
+    persistence = {gpu["persistence"] for gpu in facts["volatile"]["gpus"]}
+    defaults = {gpu["power_default_watts"] for gpu in facts["stable"]["gpus"]}
+    assert limits == ({float(watts)} if watts else defaults)
+    assert persistence == {watts is not None}
+
+
+def _span(part: str) -> range:
+    first, _, last = part.partition("-")
+    return range(int(first), int(last or first) + 1)
+
+
+def _delta(piece: str) -> str | None:
+    choices = json.loads(piece).get("choices") or [{}]
+    text: str | None = choices[0].get("delta", {}).get("content")
+    return text
+
+
+BROKEN_NGINX = """\
+import dataclasses, sys
+from pathlib import Path
+from provision import pipeline
+from provision.host.apply import apply
+from provision.host.errors import ProvisionError
+from provision.host.files import Files
+text = Path("/root/host.yaml").read_text()
+read = pipeline.read(text, "host.yaml")
+facts = pipeline.inspect(read.spec)
+bundle = pipeline.bundle(pipeline.plan(read, facts))
+spoiled = tuple(
+    dataclasses.replace(one, content=one.content.replace("least_conn;", "least_con;"))
+    if one.path.endswith("conf.d/provision.conf") else one
+    for one in bundle.artifacts
+)
+try:
+    result = apply(dataclasses.replace(bundle, artifacts=spoiled), Files(), print)
+except ProvisionError as error:
+    print(error)
+    sys.exit(int(error.exit_code))
+print(result.problems)
+sys.exit(result.exit_code)
+"""
+
+DIES_BEFORE_RESTART = """\
+import os, signal, sys
+from provision.host import run
+from provision.cli import main
+real = run.subprocess.Popen
+class Dies(real):
+    def __init__(self, argv, *rest, **named):
+        if "systemctl" in argv[0] and argv[1:2] in (["start"], ["restart"], ("start",), ("restart",)):
+            os.kill(os.getpid(), signal.SIGKILL)
+        super().__init__(argv, *rest, **named)
+run.subprocess.Popen = Dies
+sys.argv = ["provision", "apply", "/root/host.yaml", "--yes"]
+main()
+"""
