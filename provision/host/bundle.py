@@ -33,7 +33,7 @@ class Artifact:
 class KeyMap:
     """An nginx map of API keys, made on the host from a root-only file of one key a line.
 
-    source is the owner's file; target the owned artifact with lines `"Bearer KEY" 1;`.
+    source is the owner's file; target the owned artifact with lines `"~^Bearer KEY$" 1;`.
     """
 
     source: str

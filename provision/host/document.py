@@ -43,7 +43,7 @@ def dumps(value: Any) -> str:
 
 
 def loads(kind: type[T], text: str | bytes, name: str = "document") -> T:
-    """Read a document of this kind; ProvisionError `bad-document` names the path of what is wrong."""
+    """Read a document of this kind; ProvisionError `bad-document` names the path of a fault."""
     try:
         plain = json.loads(text)
     except (ValueError, RecursionError) as error:
@@ -62,15 +62,15 @@ def from_plain(kind: type[T], plain: Any, name: str = "document") -> T:
         )
     try:
         return typing.cast(T, _build(kind, plain, "$"))
-    except (_Mismatch, RecursionError) as error:
+    except (_MismatchError, RecursionError) as error:
         raise fail("bad-document", f"{name}: {error}") from None
 
 
-class _Mismatch(ValueError):
+class _MismatchError(ValueError):
     pass
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def _hints(kind: type) -> dict[str, Any]:
     return typing.get_type_hints(kind)
 
@@ -84,11 +84,11 @@ def _build(kind: Any, plain: Any, path: str) -> Any:
     if origin is typing.Literal:
         if plain not in typing.get_args(kind) or isinstance(plain, bool):
             choices = ", ".join(map(repr, typing.get_args(kind)))
-            raise _Mismatch(f"{path}: {plain!r} is none of {choices}")
+            raise _MismatchError(f"{path}: {plain!r} is none of {choices}")
         return plain
     if origin is tuple:
         if not isinstance(plain, list):
-            raise _Mismatch(f"{path}: expected a list, found {plain!r:.60}")
+            raise _MismatchError(f"{path}: expected a list, found {plain!r:.60}")
         item = typing.get_args(kind)[0]
         return tuple(_build(item, one, f"{path}[{at}]") for at, one in enumerate(plain))
     if origin in (dict, Mapping) or origin is typing.get_origin(Mapping[str, str]):
@@ -97,7 +97,7 @@ def _build(kind: Any, plain: Any, path: str) -> Any:
         try:
             return kind.parse(plain)
         except (ValueError, AttributeError, TypeError) as error:
-            raise _Mismatch(f"{path}: {error}") from None
+            raise _MismatchError(f"{path}: {error}") from None
     if dataclasses.is_dataclass(kind):
         return _build_dataclass(kind, plain, path)
     return _build_leaf(kind, plain, path)
@@ -113,46 +113,46 @@ def _build_union(kind: Any, plain: Any, path: str) -> Any:
             continue
         try:
             return _build(choice, plain, path)
-        except _Mismatch as error:
+        except _MismatchError as error:
             problems.append(str(error))
-    raise _Mismatch(problems[0] if len(problems) == 1 else "; or ".join(problems))
+    raise _MismatchError(problems[0] if len(problems) == 1 else "; or ".join(problems))
 
 
 def _build_mapping(kind: Any, plain: Any, path: str) -> dict[Any, Any]:
     if not isinstance(plain, dict):
-        raise _Mismatch(f"{path}: expected an object, found {plain!r:.60}")
+        raise _MismatchError(f"{path}: expected an object, found {plain!r:.60}")
     key_kind, item = typing.get_args(kind)
     try:
         return {key_kind(key): _build(item, one, f"{path}.{key}") for key, one in plain.items()}
     except ValueError as error:
-        if isinstance(error, _Mismatch):
+        if isinstance(error, _MismatchError):
             raise
-        raise _Mismatch(f"{path}: {error}") from None
+        raise _MismatchError(f"{path}: {error}") from None
 
 
 def _build_dataclass(kind: Any, plain: Any, path: str) -> Any:
     if not isinstance(plain, dict):
-        raise _Mismatch(f"{path}: expected an object, found {plain!r:.60}")
+        raise _MismatchError(f"{path}: expected an object, found {plain!r:.60}")
     fields = {field.name: field for field in dataclasses.fields(kind)}
     for key in plain:
         if key not in fields:
-            raise _Mismatch(f"{path}: unknown key {key!r}")
+            raise _MismatchError(f"{path}: unknown key {key!r}")
     hints = _hints(kind)
     values: dict[str, Any] = {}
     for name, field in fields.items():
         if name in plain:
             values[name] = _build(hints[name], plain[name], f"{path}.{name}")
         elif field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING:
-            raise _Mismatch(f"{path}: missing key {name!r}")
+            raise _MismatchError(f"{path}: missing key {name!r}")
     try:
         return kind(**values)
     except ValueError as error:
-        raise _Mismatch(f"{path}: {error}") from None
+        raise _MismatchError(f"{path}: {error}") from None
 
 
 def _build_leaf(kind: Any, plain: Any, path: str) -> Any:
     if kind is float and isinstance(plain, int) and not isinstance(plain, bool):
         return float(plain)
     if not isinstance(plain, kind) or (isinstance(plain, bool) and kind is not bool):
-        raise _Mismatch(f"{path}: expected {kind.__name__}, found {plain!r:.60}")
+        raise _MismatchError(f"{path}: expected {kind.__name__}, found {plain!r:.60}")
     return plain

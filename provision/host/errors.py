@@ -71,6 +71,8 @@ class ProvisionError(Exception):
         self.exit_code = exit_code
 
 
-def fail(rule: str, message: str, hint: str | None = None, *, exit_code: Exit = Exit.ERROR) -> ProvisionError:
+def fail(
+    rule: str, message: str, hint: str | None = None, *, exit_code: Exit = Exit.ERROR
+) -> ProvisionError:
     """A ProvisionError of one complaint without a place, to be raised by the caller."""
     return ProvisionError(Diagnostic(rule, message, hint=hint), exit_code=exit_code)

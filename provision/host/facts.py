@@ -1,4 +1,4 @@
-"""Facts: what a host is (stable) and what moves on it (volatile). Unknown is None, never 0 or ""."""
+"""Facts: what a host is (stable), what moves on it (volatile). Unknown is None, never 0 or ""."""
 
 from __future__ import annotations
 

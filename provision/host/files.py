@@ -7,7 +7,7 @@ import stat
 from dataclasses import dataclass
 from pathlib import Path
 
-from .errors import fail
+from .errors import ProvisionError, fail
 
 TEMPORARY = ".provision-new-"  # prefix of temporary names; leftovers of a killed run are ours
 
@@ -52,12 +52,17 @@ class Files:
             return OnDisk("directory", b"", mode, status.st_uid)
         if not stat.S_ISREG(status.st_mode):
             return OnDisk("other", b"", mode, status.st_uid)
-        return OnDisk("file", real.read_bytes(), mode, status.st_uid)
+        try:
+            return OnDisk("file", real.read_bytes(), mode, status.st_uid)
+        except PermissionError:
+            raise needs_root(f"{path} may not be read by this user") from None
 
     def read(self, path: str) -> bytes | None:
         """A file's bytes, None when there is none."""
         try:
             return self.at(path).read_bytes()
+        except PermissionError:
+            raise needs_root(f"{path} may not be read by this user") from None
         except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
             return None
 
@@ -65,7 +70,8 @@ class Files:
         """Put a file in place: temporary file beside it, mode first, fsync, rename, fsync."""
         real = self._ready_for(path)
         new = real.with_name(f"{TEMPORARY}{os.getpid()}-{real.name}"[:255])
-        descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
+        new.unlink(missing_ok=True)
+        descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
         try:
             with os.fdopen(descriptor, "wb") as out:
                 os.fchmod(out.fileno(), mode)
@@ -110,8 +116,20 @@ class Files:
 
     def missing_folders(self, path: str) -> tuple[str, ...]:
         """The folders above a path that are not there yet, outermost first."""
-        above = [str(one) for one in reversed(Path(os.path.normpath("/" + path.lstrip("/"))).parents)]
+        clean = Path(os.path.normpath("/" + path.lstrip("/")))
+        above = [str(one) for one in reversed(clean.parents)]
         return tuple(one for one in above if one != "/" and not self.at(one).is_dir())
+
+    def sweep(self, folder: str) -> tuple[str, ...]:
+        """Take away what a killed run left half-written in a folder; the names that were there."""
+        try:
+            names = sorted(one.name for one in self.at(folder).iterdir())
+        except (FileNotFoundError, NotADirectoryError):
+            return ()
+        left = tuple(name for name in names if name.startswith(TEMPORARY))
+        for name in left:
+            self.at(f"{folder}/{name}").unlink(missing_ok=True)
+        return left
 
     def _ready_for(self, path: str) -> Path:
         real = self.at(path)
@@ -121,6 +139,11 @@ class Files:
         if real.is_dir() and not real.is_symlink():
             raise fail("is-a-folder", f"{path} is a folder, a file is to stand there")
         return real
+
+
+def needs_root(why: str) -> ProvisionError:
+    """The error of a user who may not do what was asked."""
+    return fail("needs-root", why, "run it as root (sudo)")
 
 
 def sync_folder(folder: Path) -> None:

@@ -50,7 +50,8 @@ def run(
 ) -> Ran:
     """Run a program to its end and say how it went; never raises for a bad exit.
 
-    A missing program is code 127, one past its time limit 124 (it is killed with its children).
+    A missing program is code 127, one that cannot be started 126, one past its time limit 124 (it
+    is killed with its children).
     """
     words = tuple(argv)
     if os.environ.get("PROVISION_TRACE"):
@@ -70,6 +71,8 @@ def run(
         )
     except (FileNotFoundError, PermissionError, NotADirectoryError) as error:
         return Ran(words, 127, "", f"{words[0]}: {error.strerror}")
+    except OSError as error:  # not a program for this machine, no memory
+        return Ran(words, 126, "", f"{words[0]}: {error.strerror}")
     try:
         out, err = process.communicate(stdin, timeout=timeout)
     except subprocess.TimeoutExpired:
@@ -89,7 +92,8 @@ def must(argv: Sequence[str], *, timeout: float = 30, stdin: str = "") -> Ran:
 
 def failed(ran: Ran) -> ProvisionError:
     """The error that tells how a program ended."""
-    return fail("program-failed", f"{shlex.join(ran.argv)}: exit code {ran.code}: {ran.said or 'no output'}")
+    said = ran.said or "no output"
+    return fail("program-failed", f"{shlex.join(ran.argv)}: exit code {ran.code}: {said}")
 
 
 def _kill_group(group: int) -> None:

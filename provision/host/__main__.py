@@ -1,0 +1,172 @@
+"""The agent's command line: documents in on stdin, documents out on stdout, progress on stderr.
+
+apply, changes, verify, remove, status, inspect     called by a controller, or by hand
+guard, ready, gpu-settings                          called by units
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+from .bundle import Bundle
+from .document import dumps, loads
+from .errors import Exit, ProvisionError
+from .facts import InspectRequest
+from .files import Files
+from .report import Step
+
+T = TypeVar("T")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one verb; the exit code is of errors.Exit. No traceback without PROVISION_DEBUG=1."""
+    options = _parser().parse_args(argv)
+    verb: Callable[[argparse.Namespace, Files], int] = options.verb
+    try:
+        return int(verb(options, Files(Path(options.root).resolve())))
+    except ProvisionError as error:
+        print(error, file=sys.stderr)
+        return int(error.exit_code)
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 130
+    except Exception as error:
+        if os.environ.get("PROVISION_DEBUG") == "1":
+            raise
+        what = f"{type(error).__name__}: {error}"
+        print(f"error: {what}\n   hint: PROVISION_DEBUG=1 shows where", file=sys.stderr)
+        return int(Exit.ERROR)
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> Any:
+        self.print_usage(sys.stderr)
+        self.exit(int(Exit.USAGE), f"{self.prog}: error: {message}\n")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(prog="provision-host", description="The host half of provision.")
+    verbs = parser.add_subparsers(required=True, metavar="VERB", parser_class=_Parser)
+
+    def add(name: str, verb: Callable[[argparse.Namespace, Files], int], text: str) -> _Parser:
+        one: _Parser = verbs.add_parser(name, help=text, description=text)
+        one.add_argument("--root", default="/", help="a scratch root instead of this machine")
+        one.set_defaults(verb=verb)
+        return one
+
+    add("inspect", _inspect, "InspectRequest on stdin (may be empty), Facts on stdout")
+    add("changes", _changes, "Bundle on stdin, ChangeSet on stdout; exit code 2 if it differs")
+    one = add("apply", _apply, "Bundle on stdin, ApplyResult on stdout")
+    one.add_argument("--check", action="store_true", help="only tell what would be done")
+    one = add("remove", _remove, "ApplyResult on stdout")
+    one.add_argument("--check", action="store_true", help="only tell what would be done")
+    add("verify", _verify, "Report on stdout; exit code 7 if something is not as planned")
+    add("status", _status, "what was applied last, and whether it runs")
+    for name, verb, text in (
+        ("guard", _guard, "before an instance starts: are exactly the planned GPUs there"),
+        ("ready", _ready, "after an instance started: wait for readiness and one token"),
+    ):
+        add(name, verb, text).add_argument("name", metavar="NAME", help="the instance: chat.0")
+    add("gpu-settings", _gpu_settings, "make the GPU settings of this host hold")
+    return parser
+
+
+def _put(value: object) -> None:
+    sys.stdout.write(dumps(value))
+    sys.stdout.flush()
+
+
+def _read(kind: type[T]) -> T:
+    return loads(kind, sys.stdin.buffer.read(), "stdin")
+
+
+def _progress(step: Step) -> None:
+    took = f" ({step.seconds:.1f} s)" if step.seconds else ""
+    print(f"{'ok  ' if step.ok else 'FAIL'} {step.subject}: {step.text}{took}", file=sys.stderr)
+
+
+def _inspect(options: argparse.Namespace, files: Files) -> int:
+    from .inspect import inspect
+
+    del options
+    text = sys.stdin.buffer.read()
+    request = loads(InspectRequest, text, "stdin") if text.strip() else InspectRequest()
+    _put(inspect(request, files.root))
+    return Exit.OK
+
+
+def _changes(options: argparse.Namespace, files: Files) -> int:
+    from .changes import changes
+
+    del options
+    found = changes(_read(Bundle), files)
+    _put(found)
+    if found.conflicts:
+        return Exit.CONFLICT
+    return Exit.OK if found.empty else Exit.DIFFERS
+
+
+def _apply(options: argparse.Namespace, files: Files) -> int:
+    from .apply import apply, check
+
+    bundle = _read(Bundle)
+    result = check(bundle, files) if options.check else apply(bundle, files, _progress)
+    _put(result)
+    return result.exit_code
+
+
+def _remove(options: argparse.Namespace, files: Files) -> int:
+    from .remove import remove
+
+    result = remove(files, _progress, options.check)
+    _put(result)
+    return result.exit_code
+
+
+def _verify(options: argparse.Namespace, files: Files) -> int:
+    from .verify import verify
+
+    del options
+    report = verify(files)
+    _put(report)
+    return Exit.OK if report.green else Exit.NOT_AS_PLANNED
+
+
+def _status(options: argparse.Namespace, files: Files) -> int:
+    from .status import status
+
+    del options
+    found = status(files)
+    _put(found)
+    return Exit.OK if found.as_applied else Exit.NOT_AS_PLANNED
+
+
+def _guard(options: argparse.Namespace, files: Files) -> int:
+    from .guard import guard
+
+    guard(options.name, files)
+    return Exit.OK
+
+
+def _ready(options: argparse.Namespace, files: Files) -> int:
+    from .ready import environment_now, ready
+
+    ready(options.name, files, environment_now())
+    return Exit.OK
+
+
+def _gpu_settings(options: argparse.Namespace, files: Files) -> int:
+    from .gpu_settings import gpu_settings
+
+    del options
+    gpu_settings(files)
+    return Exit.OK
+
+
+if __name__ == "__main__":
+    sys.exit(main())
