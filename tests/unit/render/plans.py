@@ -1,0 +1,166 @@
+"""Plans of a few hosts, built by hand: what the planner would decide for them."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from provision.engines.launch import EngineName, Launch, LaunchGpu, Pin
+from provision.engines.registry import engine_named
+from provision.host.bundle import GpuSetting, SecretReference
+from provision.host.quantity import CpuSet, PciAddress
+from provision.plan.plan import Member, Plan, PlannedGpuSettings, Proxy, Route
+
+UUIDS = tuple(f"GPU-{number:08x}-1111-2222-3333-444444444444" for number in range(8))
+PROGRAMS: dict[EngineName, str] = {
+    "ollama": "/usr/local/bin/ollama",
+    "vllm": "/opt/vllm/bin/vllm",
+    "llama-server": "/usr/local/bin/llama-server",
+}
+
+
+def gpu(index: int, node: int | None = 0) -> LaunchGpu:
+    address = PciAddress.parse(f"0000:{0x17 + index:02x}:00.0")
+    return LaunchGpu(UUIDS[index], address, index, node, "NVIDIA GeForce RTX 3090", 24576)
+
+
+def vllm(name: str = "chat.0", **changes: object) -> Launch:
+    launch = Launch(
+        name=name,
+        group=name.rsplit(".", 1)[0],
+        engine="vllm",
+        program=PROGRAMS["vllm"],
+        models=("meta-llama/Llama-3.3-70B-Instruct-AWQ",),
+        gpus=(gpu(0), gpu(1)),
+        pin=Pin("systemd", (0,), CpuSet.parse("2-15"), "preferred"),
+        threads=14,
+        port=8000,
+        internal_ports=(29500, 29501),
+        tensor_parallel_size=2,
+        context=8192,
+    )
+    return dataclasses.replace(launch, **changes)  # type: ignore[arg-type]  # named by the tests
+
+
+def ollama(name: str = "small.0", **changes: object) -> Launch:
+    launch = Launch(
+        name=name,
+        group=name.rsplit(".", 1)[0],
+        engine="ollama",
+        program=PROGRAMS["ollama"],
+        models=("llama3.1:8b",),
+        gpus=(gpu(2, 1),),
+        pin=Pin("systemd", (1,), CpuSet.parse("18-23"), "bind"),
+        threads=6,
+        port=11434,
+        models_dir="/srv/ollama",
+    )
+    return dataclasses.replace(launch, **changes)  # type: ignore[arg-type]  # named by the tests
+
+
+def llama(name: str = "deep.0", **changes: object) -> Launch:
+    launch = Launch(
+        name=name,
+        group=name.rsplit(".", 1)[0],
+        engine="llama-server",
+        program=PROGRAMS["llama-server"],
+        models=("/srv/models/tiny model.gguf",),
+        port=8080,
+        context=2048,
+        parallel=4,
+    )
+    return dataclasses.replace(launch, **changes)  # type: ignore[arg-type]  # named by the tests
+
+
+def route(name: str, path: str, *launches: Launch, listen: str = "127.0.0.1:8088") -> Route:
+    engine = engine_named(launches[0].engine)
+    return Route(
+        name=name,
+        listen=(listen,),
+        path=path,
+        strip=path != "/",
+        engine=engine.name,
+        members=tuple(Member(one.name, one.port) for one in launches),
+        paths=engine.inference_paths,
+        keepalive_timeout_seconds=engine.keepalive_timeout_seconds,
+    )
+
+
+def plan(*launches: Launch, **changes: object) -> Plan:
+    made = Plan(
+        version=Plan.VERSION,
+        host="gpu-box-1",
+        systemd=252,
+        cgroup="v2",
+        python="/usr/bin/python3",
+        instances=launches,
+    )
+    return dataclasses.replace(made, **changes)  # type: ignore[arg-type]  # named by the tests
+
+
+def small_host() -> Plan:
+    """One model on the CPU, no GPU, no NUMA, no proxy."""
+    return plan(llama())
+
+
+def two_sockets() -> Plan:
+    """All three engines, pins on both nodes, settings, a proxy with a path each."""
+    chat, small, more = vllm(), ollama(), ollama("small.1", gpus=(gpu(3, 1),), port=11435)
+    deep = llama()
+    proxy = Proxy(
+        listen=("127.0.0.1:8088",),
+        routes=(
+            route("root", "/", chat),
+            route("chat", "/chat/", chat),
+            route("small", "/small/", small, more),
+            route("deep", "/deep/", deep),
+        ),
+    )
+    settings = PlannedGpuSettings(
+        tuple(GpuSetting(one.uuid, one.address, True, 300.0) for one in chat.gpus), "PCI_BUS_ID"
+    )
+    return plan(
+        chat, small, more, deep, gpu_settings=settings, proxy=proxy, takeover=("ollama.service",)
+    )
+
+
+def guarded() -> Plan:
+    """Wide open to a network, with keys and secrets, numactl, everything below /home."""
+    chat = vllm(
+        secrets={"VLLM_API_KEY": SecretReference("/etc/llm/key")},
+        program="/home/ai/vllm/bin/vllm",
+        models_dir="/home/ai/models",
+        pin=Pin("numactl", (0,), CpuSet.parse("0-15"), "bind"),
+    )
+    proxy = Proxy(
+        listen=("0.0.0.0:8443", "[::]:8443", "10.0.0.5:9000"),
+        routes=(
+            dataclasses.replace(route("root", "/", chat), listen=("0.0.0.0:8443", "[::]:8443")),
+            dataclasses.replace(
+                route("direct", "/", chat), listen=("10.0.0.5:9000",), all_paths=True
+            ),
+        ),
+        keys_file="/etc/llm/keys",
+        allow=("10.0.0.0/8",),
+    )
+    return plan(chat, proxy=proxy, systemd=255)
+
+
+def across_nodes() -> Plan:
+    """Tensor parallel over both sockets: the engine binds its workers, no policy of the unit."""
+    return plan(
+        vllm(
+            gpus=(gpu(0, 0), gpu(1, 0), gpu(2, 1), gpu(3, 1)),
+            tensor_parallel_size=4,
+            pin=Pin("systemd", (0, 1), CpuSet.parse("0-31"), None, per_worker=True),
+            version="0.33.0",
+        ),
+        systemd=249,
+    )
+
+
+ALL = {
+    "small_host": small_host,
+    "two_sockets": two_sockets,
+    "guarded": guarded,
+    "across_nodes": across_nodes,
+}
