@@ -1,0 +1,113 @@
+"""provision apply HOST.YAML"""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from provision.host.errors import Exit
+
+from . import complaint
+from .options import check_option, facts_option, json_option, root_option, spec_argument, yes_option
+from .outcome import show_foreseen, tell
+from .outputs import put_document
+from .screen import put
+
+if TYPE_CHECKING:
+    from provision.cli.decide import Decision
+    from provision.host.bundle import Bundle
+    from provision.host.files import Files
+    from provision.host.report import ChangeSet
+
+
+@click.command("apply", short_help="Make it so: files, services, nginx, one transaction.")
+@spec_argument
+@facts_option
+@check_option
+@yes_option
+@root_option
+@json_option
+def apply_command(
+    host_yaml: Path,
+    facts_file: Path | None,
+    check: bool,
+    yes: bool,
+    root: Path | None,
+    as_json: bool,
+) -> int:
+    """Bring this machine to what HOST.YAML says: show it, ask, do it, wait for real answers.
+
+    Everything is validated before the first write. If a step fails, the old state is put back.
+    A second apply changes nothing. Needs root, but not with --root.
+    """
+    from provision import pipeline
+    from provision.cli import asking, inputs
+    from provision.cli.changes_screen import summary
+    from provision.cli.decide import decide
+    from provision.cli.privilege import demand_root
+
+    files = inputs.files_at(root)
+    demand_root(files, "apply compares root-only files and changes services")
+    if not check:
+        asking.demand_somebody(yes)
+    decision = decide(host_yaml, facts_file, files)
+    bundle = pipeline.bundle(decision.plan)
+    foreseen = pipeline.check(bundle, files)
+    if check and as_json:
+        put_document(foreseen)
+    if not as_json:
+        _show(decision, foreseen.changes)
+    complaint.show(foreseen.problems)
+    if check and foreseen.changes.empty and not as_json:
+        put("Nothing to change: everything is as planned.")
+    if check or foreseen.exit_code in (Exit.CONFLICT, Exit.ERROR):
+        return foreseen.exit_code
+    question = f"{summary(foreseen.changes)}. Go on?"
+    if not foreseen.changes.empty and not asking.agreed(question, yes):
+        print("nothing was changed", file=sys.stderr)
+        return Exit.ERROR
+    return _bring(bundle, files, as_json)
+
+
+def _show(decision: Decision, changes: ChangeSet) -> None:
+    """The plan in short and the changes; of a host that is as planned only the plan."""
+    from provision.cli.host_line import host_line
+    from provision.cli.plan_screen import show_instances
+
+    put(host_line(decision.facts), bold=True)
+    put()
+    show_instances(decision.plan)
+    put()
+    if not changes.empty:
+        show_foreseen(changes)
+        put()
+    sys.stdout.flush()
+
+
+def _bring(bundle: Bundle, files: Files, as_json: bool) -> int:
+    """Apply, with progress; also where nothing differs, since a run cut short is ended by it."""
+    from provision import pipeline
+    from provision.cli.progress import printer
+
+    names = (*(one.name for one in bundle.instances), "nginx")
+    begin = time.monotonic()
+    if not files.live:
+        files.root.mkdir(parents=True, exist_ok=True)
+    result = pipeline.apply(bundle, files, printer(names))
+    seconds = time.monotonic() - begin
+    took = f"{seconds:.0f} s" if seconds >= 10 else f"{seconds:.1f} s"
+    number = "Applied" if result.generation is None else f"Generation {result.generation} applied"
+    where = "" if files.live else f" into {files.root}"
+    undo = "provision remove" if files.live else f"provision remove --root {files.root}"
+    return tell(
+        result,
+        as_json,
+        f"{number} in {took}{where}. Undo: {undo}",
+        "Nothing to change: everything is as planned."
+        if files.live
+        else f"Nothing to change: {files.root} holds what is planned.",
+    )

@@ -1,0 +1,44 @@
+"""Options that several commands share, each spelled once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+spec_argument = click.argument("host_yaml", metavar="HOST.YAML", type=click.Path(path_type=Path))
+"""The file, `-` for stdin."""
+
+facts_option = click.option(
+    "--facts",
+    "facts_file",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="Facts recorded by `provision inspect -o FILE`, instead of this machine. - for stdin.",
+)
+
+json_option = click.option(
+    "--json", "as_json", is_flag=True, help="The result as a JSON document on stdout."
+)
+
+root_option = click.option(
+    "--root",
+    metavar="DIR",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Work in this folder as if it were /: files and links only, no services, no root needed.",
+)
+
+yes_option = click.option("--yes", "-y", is_flag=True, help="Do not ask.")
+
+check_option = click.option(
+    "--check", is_flag=True, help="Only say what would be done. Exit code 2: something differs."
+)
+
+
+output_option = click.option(
+    "-o",
+    "--output",
+    metavar="FILE",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Write the result as a JSON document into this file.",
+)

@@ -1,0 +1,102 @@
+"""The flow, whole and in parts: functions over values, nothing printed, nothing asked.
+
+    read -> inspect -> plan -> bundle -> changes -> apply -> verify
+
+Each stage is imported where it is used: `verify` on a host loads no YAML, no pydantic, no Jinja2.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from provision.host.bundle import Bundle
+    from provision.host.facts import Facts, InspectRequest
+    from provision.host.files import Files
+    from provision.host.report import ApplyResult, ChangeSet, Report, Step
+    from provision.plan.plan import Plan
+    from provision.spec.model import HostSpec
+    from provision.spec.read import ReadSpec
+
+
+def read(text: str | bytes, name: str = "host.yaml") -> ReadSpec:
+    """A host.yaml's text as a spec with its places. ProvisionError holds all that is wrong."""
+    from provision.spec.read import read_spec
+
+    return read_spec(text, name)
+
+
+def request(spec: HostSpec) -> InspectRequest:
+    """What an inspection must look at for this spec besides the machine itself."""
+    from provision.spec.request import inspect_request
+
+    return inspect_request(spec)
+
+
+def inspect(spec: HostSpec | None = None, root: Path = Path("/")) -> Facts:
+    """This machine, or a recorded tree, and what the spec points at."""
+    from provision.host.facts import InspectRequest
+    from provision.host.inspect import inspect as look
+
+    return look(request(spec) if spec else InspectRequest(), root)
+
+
+def plan(read: ReadSpec, facts: Facts) -> Plan:
+    """What runs where, and why. ProvisionError holds all that stands in the way."""
+    from provision.plan.planner import make_plan
+
+    return make_plan(read.spec, facts, read.places)
+
+
+def render(plan: Plan) -> Bundle:
+    """The files of a plan, without the agent: what golden trees and `provision render` show."""
+    from provision.render.bundle import render as write
+
+    return write(plan)
+
+
+def bundle(plan: Plan) -> Bundle:
+    """All that the host needs: the rendered files and the agent that its units call."""
+    from provision.host.archive import agent_artifacts, build_agent
+
+    rendered = render(plan)
+    whole = (*rendered.artifacts, *agent_artifacts(build_agent()))
+    return dataclasses.replace(rendered, artifacts=tuple(sorted(whole, key=lambda one: one.path)))
+
+
+def changes(bundle: Bundle, files: Files) -> ChangeSet:
+    """What an apply would do here. Reads only."""
+    from provision.host.changes import changes as compare
+
+    return compare(bundle, files)
+
+
+def check(bundle: Bundle, files: Files) -> ApplyResult:
+    """What an apply would do, and what would stop it: missing programs, ports held by others."""
+    from provision.host.apply import check as foresee
+
+    return foresee(bundle, files)
+
+
+def apply(bundle: Bundle, files: Files, progress: Callable[[Step], None]) -> ApplyResult:
+    """Bring the host to the wanted state in one transaction."""
+    from provision.host.apply import apply as bring
+
+    return bring(bundle, files, progress)
+
+
+def verify(files: Files) -> Report:
+    """What really runs against what was last applied."""
+    from provision.host.verify import verify as prove
+
+    return prove(files)
+
+
+def remove(files: Files, progress: Callable[[Step], None], check: bool = False) -> ApplyResult:
+    """Put the host back as it was before the first apply."""
+    from provision.host.remove import remove as undo
+
+    return undo(files, progress, check)
