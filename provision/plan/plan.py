@@ -1,4 +1,4 @@
-"""Plan: which instance runs where and how, and why. A value, made by plan.planner, read by render."""
+"""Plan: which instance runs where and how, and why. Made by plan.planner, read by render."""
 
 from __future__ import annotations
 
