@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
@@ -9,9 +10,11 @@ import pytest
 
 from provision.spec.read import read_spec
 from provision.spec.reference import markdown
+from provision.spec.schema import json_schema
 
 CHECKOUT = Path(__file__).resolve().parents[3]
 PAGE = CHECKOUT / "docs/reference/host-yaml.md"
+EXAMPLES = sorted((CHECKOUT / "examples").glob("*.yaml"))
 PAGES = sorted([CHECKOUT / "README.md", *CHECKOUT.glob("docs/**/*.md")])
 BLOCKS = [
     pytest.param(block, f"{page.name}", id=f"{page.name}-{number}")
@@ -30,3 +33,18 @@ def test_page_is_up_to_date(update_golden: bool) -> None:
 @pytest.mark.parametrize(("block", "page"), BLOCKS)
 def test_every_example_is_read(block: str, page: str) -> None:
     assert read_spec(block, page).spec.instances
+
+
+def test_the_schema_beside_the_examples_is_up_to_date(update_golden: bool) -> None:
+    path = CHECKOUT / "examples/host.schema.json"
+    text = json.dumps(json_schema(), indent=2, ensure_ascii=False) + "\n"
+    if update_golden:
+        path.write_text(text)
+    assert path.read_text() == text
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
+def test_examples_are_read_and_name_their_schema(path: Path) -> None:
+    text = path.read_text()
+    assert text.startswith("# yaml-language-server: $schema=./host.schema.json\n")
+    assert read_spec(text, path.name).spec.instances
