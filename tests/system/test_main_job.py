@@ -8,17 +8,14 @@ The tests build on one another and run in the order of this file.
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
 
 import pytest
 
+from .machine import CHECKOUT, Host, install_nvml
 from .testbed.vm import Vm
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(900)]
-CHECKOUT = Path(__file__).resolve().parents[2]
 SPEC = """\
 version: 1
 instances:
@@ -41,88 +38,15 @@ proxy:
   listen: 8080
 """
 UNITS = ("llama-server@chat.0", "llama-server@chat.1", "llama-server@deep.0")
-# What the operating system itself writes: not ours to compare.
-NOISE = (
-    r"-path /var/lib/systemd -o -path /var/lib/private -o -name '*-' -o -name .pwd.lock"
-    r" -o -name ld.so.cache -o -path /etc/nginx/off"
-)
-
-
-class Host:
-    """The machine with the product on it, and short ways to ask it things."""
-
-    def __init__(self, vm: Vm) -> None:
-        self.vm = vm
-
-    def run(self, line: str, *, check: bool = True, timeout: float = 300) -> str:
-        return self.vm.ssh(line, check=check, timeout=timeout).stdout
-
-    def code(self, line: str, timeout: float = 600) -> tuple[int, str]:
-        done = self.vm.ssh(line, check=False, timeout=timeout)
-        return done.returncode, done.stdout + done.stderr
-
-    def spec(self, text: str) -> None:
-        self.vm.ssh("cat > /root/host.yaml", input=text)
-
-    def apply(self) -> dict[str, Any]:
-        code, said = self.code("provision apply /root/host.yaml --yes --json 2>/root/apply.log")
-        assert code == 0, said + self.run("cat /root/apply.log")
-        result: dict[str, Any] = json.loads(said)
-        return result
-
-    def verify(self) -> dict[str, Any]:
-        code, said = self.code("provision verify --json")
-        report: dict[str, Any] = json.loads(said)
-        bad = [one for one in report["checks"] if one["ok"] is not True]
-        assert code == 0 and not bad, bad
-        return report
-
-    def pid(self, unit: str) -> int:
-        return int(self.run(f"systemctl show -p MainPID --value {unit}"))
-
-    def invocations(self) -> dict[str, str]:
-        text = self.run(
-            f"for u in {' '.join(UNITS)} nginx provision-gpu-settings; do"
-            " echo $u $(systemctl show -p InvocationID --value $u); done"
-        )
-        return dict(line.split() for line in text.splitlines())
-
-    def files(self) -> str:
-        """Every file's path, kind, mode, owner, link target and time of change."""
-        return self.run(
-            rf"find /etc /usr/local /var/lib /var/cache /run/provision* \( {NOISE} \) -prune"
-            r" -o -printf '%p %y %m %u %l %C@\n' 2>/dev/null | sort",
-            check=False,
-        )
-
-    def names(self) -> set[str]:
-        """Paths alone, with kind, mode and owner."""
-        return {line.rsplit(" ", 1)[0] for line in self.files().splitlines()}
 
 
 @pytest.fixture(scope="module")
 def host(vm: Vm, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
     vm.install(CHECKOUT)
-    _install_standin(vm, tmp_path_factory.mktemp("nvml"))
+    install_nvml(vm, tmp_path_factory.mktemp("nvml"))
     one = Host(vm)
     one.spec(SPEC)
     yield one
-
-
-def _install_standin(vm: Vm, folder: Path) -> None:
-    """NVML for the PCI addresses at which this machine's GPUs really sit."""
-    addresses = vm.ssh("lspci -D -d 10de: | cut -d' ' -f1").stdout.split()
-    assert len(addresses) == 4
-    sys.path.insert(0, str(CHECKOUT))
-    from tests.standin.build import build, table_text
-
-    library = build(folder)
-    vm.put(library, "/usr/lib/x86_64-linux-gnu/libnvidia-ml.so.1")
-    table = folder / "nvml-standin.tsv"
-    # No driver knows which process computes where: a GPU is used by whoever names it.
-    scan = "scan\tvariable=CUDA_VISIBLE_DEVICES"
-    table.write_text(table_text(addresses, more=[scan]))
-    vm.put(table, "/etc/nvml-standin.tsv")
 
 
 @pytest.fixture(scope="module")
@@ -179,8 +103,7 @@ def test_pins_are_what_proc_says(host: Host) -> None:
 def test_gpu_environment_and_settings_hold(host: Host) -> None:
     seen: list[str] = []
     for unit in UNITS:
-        environment = host.run(f"tr '\\0' '\\n' < /proc/{host.pid(unit)}/environ").splitlines()
-        values = dict(line.split("=", 1) for line in environment if "=" in line)
+        values = host.environment(unit)
         assert values["CUDA_DEVICE_ORDER"] == "PCI_BUS_ID"
         assert values["CUDA_VISIBLE_DEVICES"].startswith("GPU-")
         seen.append(values["CUDA_VISIBLE_DEVICES"])
@@ -209,62 +132,61 @@ def test_management_paths_stay_closed(host: Host) -> None:
 
 
 def test_second_apply_writes_and_restarts_nothing(host: Host) -> None:
-    files, units = host.files(), host.invocations()
+    files, units = host.files(), host.invocations(UNITS)
     result = host.apply()
     assert result["changed"] is False
     assert result["changes"] == {"version": 1, "files": [], "units": [], "conflicts": []}
     assert host.files() == files
-    assert host.invocations() == units
+    assert host.invocations(UNITS) == units
     assert host.code("provision diff /root/host.yaml")[0] == 0
 
 
 def test_changed_environment_restarts_that_instance_alone(host: Host) -> None:
-    units = host.invocations()
+    units = host.invocations(UNITS)
     host.spec(SPEC.replace("  deep:\n", "  deep:\n    env: {LLAMA_MARK: 'a $b %c \"d\"'}\n"))
     code, said = host.code("provision diff /root/host.yaml")
     assert code == 2 and "LLAMA_MARK" in said
     host.apply()
-    after = host.invocations()
+    after = host.invocations(UNITS)
     changed = {unit for unit in units if units[unit] != after[unit]}
     assert changed == {"llama-server@deep.0"}
-    environment = host.run(f"tr '\\0' '\\n' < /proc/{host.pid(UNITS[2])}/environ")
-    assert 'LLAMA_MARK=a $b %c "d"\n' in environment
+    assert host.environment(UNITS[2])["LLAMA_MARK"] == 'a $b %c "d"'
 
 
 def test_broken_nginx_rendering_leaves_the_running_set_untouched(host: Host) -> None:
-    files, units = host.files(), host.invocations()
+    files, units = host.files(), host.invocations(UNITS)
     host.vm.ssh("cat > /root/broken.py", input=BROKEN_NGINX)
     code, said = host.code("PYTHONPATH=/opt/provision/lib python3 -P /root/broken.py")
     assert code == 1 and "nginx" in said, said
     assert host.files() == files
-    assert host.invocations() == units
+    assert host.invocations(UNITS) == units
     host.verify()
 
 
 def test_a_run_that_dies_before_restarting_is_completed_by_the_next(host: Host) -> None:
-    units = host.invocations()
+    units = host.invocations(UNITS)
     host.spec(SPEC)  # without the variable again
     host.vm.ssh("cat > /root/dies.py", input=DIES_BEFORE_RESTART)
     code, _ = host.code("PYTHONPATH=/opt/provision/lib python3 -P /root/dies.py; exit $?")
     assert code == 137
     assert "LLAMA_MARK" not in host.run("cat /etc/provision/instances/deep.0.env")
-    assert host.invocations() == units
+    assert host.invocations(UNITS) == units
     assert "deep.0" in host.code("provision diff /root/host.yaml")[1]
     host.apply()
-    after = host.invocations()
+    after = host.invocations(UNITS)
     assert {unit for unit in units if units[unit] != after[unit]} == {"llama-server@deep.0"}
-    assert "LLAMA_MARK" not in host.run(f"tr '\\0' '\\n' < /proc/{host.pid(UNITS[2])}/environ")
+    assert "LLAMA_MARK" not in host.environment(UNITS[2])
     host.verify()
 
 
 def test_failed_start_puts_the_old_state_back(host: Host) -> None:
-    names, units = host.names(), host.invocations()
+    names, units = host.names(), host.invocations(UNITS)
     host.spec(SPEC.replace("    gpus: {node: 1}\n", "    gpus: {node: 1}\n    args: [--no-such]\n"))
     code, said = host.code("provision apply /root/host.yaml --yes")
     assert code == 5, said
     assert "no-such" in said, "the unit's own last lines are shown"
     assert host.names() == names
-    after = host.invocations()
+    after = host.invocations(UNITS)
     assert {unit for unit in units if units[unit] != after[unit]} == {"llama-server@deep.0"}
     host.spec(SPEC)
     assert host.apply()["changed"] is False
@@ -294,12 +216,7 @@ def test_another_program_on_the_port_is_named(host: Host) -> None:
 
 def test_reboot_brings_all_of_it_back(host: Host) -> None:
     host.vm.reboot()
-    host.run(
-        f"for u in {' '.join(UNITS)} nginx; do for i in $(seq 90); do"
-        " systemctl is-active -q $u && continue 2; sleep 2; done;"
-        " systemctl status $u; exit 1; done",
-        timeout=400,
-    )
+    host.wait_active(UNITS)
     host.verify()
     _limits_are(host, 400)
     assert host.apply()["changed"] is False
@@ -342,7 +259,6 @@ def _delta(piece: str) -> str | None:
 
 BROKEN_NGINX = """\
 import dataclasses, sys
-from pathlib import Path
 from provision import pipeline
 from provision.host.apply import apply
 from provision.host.errors import ProvisionError

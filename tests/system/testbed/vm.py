@@ -38,7 +38,7 @@ WARM_UP = (
     "systemctl daemon-reload; nginx -t; llama-server --version; numactl --hardware; lspci;"
     " curl -s http://127.0.0.1/ > /dev/null; cat /opt/llama-cpp/xllamacpp/*.so > /dev/null;"
     " PYTHONPATH=/opt/provision/lib python3 -P -c"
-    " 'import click, jinja2, yaml, pydantic, rich.console, pynvml, json, asyncio';"
+    " 'import click, jinja2, yaml, pydantic, pynvml, json, asyncio';"
     " systemd-run --wait -q true; sync"
 )
 

@@ -1,0 +1,98 @@
+"""The virtual machine with the product on it, and short ways to ask it things."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from tests.standin.build import build, table_text
+
+from .testbed.vm import Vm
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+# What the operating system itself writes: not ours to compare.
+NOISE = (
+    r"-path /var/lib/systemd -o -path /var/lib/private -o -name '*-' -o -name .pwd.lock"
+    r" -o -name ld.so.cache"
+)
+
+
+class Host:
+    """The machine with the product on it, and short ways to ask it things."""
+
+    def __init__(self, vm: Vm) -> None:
+        self.vm = vm
+
+    def run(self, line: str, *, check: bool = True, timeout: float = 300) -> str:
+        return self.vm.ssh(line, check=check, timeout=timeout).stdout
+
+    def code(self, line: str, timeout: float = 600) -> tuple[int, str]:
+        done = self.vm.ssh(line, check=False, timeout=timeout)
+        return done.returncode, done.stdout + done.stderr
+
+    def spec(self, text: str) -> None:
+        self.vm.ssh("cat > /root/host.yaml", input=text)
+
+    def apply(self) -> dict[str, Any]:
+        code, said = self.code("provision apply /root/host.yaml --yes --json 2>/root/apply.log")
+        assert code == 0, said + self.run("cat /root/apply.log")
+        result: dict[str, Any] = json.loads(said)
+        return result
+
+    def verify(self) -> dict[str, Any]:
+        code, said = self.code("provision verify --json")
+        report: dict[str, Any] = json.loads(said)
+        bad = [one for one in report["checks"] if one["ok"] is not True]
+        assert code == 0 and not bad, bad
+        return report
+
+    def pid(self, unit: str) -> int:
+        return int(self.run(f"systemctl show -p MainPID --value {unit}"))
+
+    def invocations(self, units: Iterable[str]) -> dict[str, str]:
+        """Which start of each unit is running; nginx and the GPU settings always take part."""
+        text = self.run(
+            f"for u in {' '.join(units)} nginx provision-gpu-settings; do"
+            " echo $u $(systemctl show -p InvocationID --value $u); done"
+        )
+        return dict(line.split() for line in text.splitlines())
+
+    def files(self) -> str:
+        """Every file's path, kind, mode, owner, link target and time of change."""
+        return self.run(
+            rf"find /etc /usr/local /var/lib /var/cache /run/provision* \( {NOISE} \) -prune"
+            r" -o -printf '%p %y %m %u %l %C@\n' 2>/dev/null | sort",
+            check=False,
+        )
+
+    def environment(self, unit: str) -> dict[str, str]:
+        """The environment of the unit's main process, from /proc."""
+        text = self.run(f"tr '\\0' '\\n' < /proc/{self.pid(unit)}/environ")
+        return dict(line.split("=", 1) for line in text.splitlines() if "=" in line)
+
+    def wait_active(self, units: Iterable[str]) -> None:
+        self.run(
+            f"for u in {' '.join(units)} nginx; do for i in $(seq 90); do"
+            " systemctl is-active -q $u && continue 2; sleep 2; done;"
+            " systemctl status $u; exit 1; done",
+            timeout=400,
+        )
+
+    def names(self) -> set[str]:
+        """Paths alone, with kind, mode and owner."""
+        return {line.rsplit(" ", 1)[0] for line in self.files().splitlines()}
+
+
+def install_nvml(vm: Vm, folder: Path) -> None:
+    """NVML for the PCI addresses at which this machine's GPUs really sit."""
+    addresses = vm.ssh("lspci -D -d 10de: | cut -d' ' -f1").stdout.split()
+    assert len(addresses) == 4
+    library = build(folder)
+    vm.put(library, "/usr/lib/x86_64-linux-gnu/libnvidia-ml.so.1")
+    table = folder / "nvml-standin.tsv"
+    # No driver knows which process computes where: a GPU is used by whoever names it.
+    scan = "scan\tvariable=CUDA_VISIBLE_DEVICES"
+    table.write_text(table_text(addresses, more=[scan]))
+    vm.put(table, "/etc/nvml-standin.tsv")
