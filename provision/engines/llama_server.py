@@ -126,7 +126,12 @@ class LlamaServer:
         return tuple(found)
 
     def command(self, launch: Launch) -> tuple[str, ...]:
-        """-c is the total over all slots, so the context of one request times `parallel`."""
+        """-c is the total over all slots, so the context of one request times `parallel`.
+
+        No --numa: with any of its values ggml gives its main threads every CPU of the machine after
+        each graph, so that a pin without a cpuset (numactl, cgroup v1) does not last; seen with
+        build 11549. Without it every thread keeps the affinity it was started with.
+        """
         words = [launch.program, "--model", launch.models[0]]
         words += ["--host", "127.0.0.1", "--port", str(launch.port)]
         if launch.context is not None:
@@ -137,9 +142,6 @@ class LlamaServer:
             words += ["--threads", str(launch.threads), "--threads-batch", str(launch.threads)]
         if not has_option(launch.args, *_GPU_LAYERS):
             words += ["--n-gpu-layers", _EVERY_LAYER if launch.gpus else "0"]
-        if launch.pin.form != "none":
-            # numactl: keep the affinity it was started with; the default would spread its threads
-            words += ["--numa", "numactl"]
         words.append("--metrics")
         return pinned(launch, (*words, *launch.args))
 

@@ -20,7 +20,7 @@ def test_whole_command() -> None:
     assert " ".join(ENGINE.command(one)) == (
         "/usr/local/bin/llama-server --model /srv/m.gguf --host 127.0.0.1 --port 9000 "
         "--ctx-size 12288 --parallel 3 --threads 4 --threads-batch 4 --n-gpu-layers 999 "
-        "--numa numactl --metrics --jinja"
+        "--metrics --jinja"
     )
 
 
