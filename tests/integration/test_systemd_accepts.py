@@ -21,7 +21,7 @@ pytestmark = pytest.mark.skipif(
 HOSTILE = "a \"b\" 'c' %h $HOME ${HOME} ;x {y} \\n \\ ; # é 漢"
 
 
-def put(bundle: Bundle, root: Path) -> None:
+def put(bundle: Bundle, root: Path, python: str = "/usr/bin/python3") -> None:
     """Lay out the bundle below a root, with a program at every path that a unit starts."""
     for artifact in bundle.artifacts:
         path = root / artifact.path.lstrip("/")
@@ -35,7 +35,7 @@ def put(bundle: Bundle, root: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("[Unit]\nDefaultDependencies=no\n")
     programs = {instance.program for instance in bundle.instances}
-    for name in programs | {"/usr/bin/python3", "/usr/bin/numactl"}:
+    for name in programs | {python, "/usr/bin/numactl"}:
         path = root / name.lstrip("/")
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("#!/bin/sh\n")
@@ -61,7 +61,7 @@ def verify(bundle: Bundle, root: Path) -> str:
 
 @pytest.mark.parametrize("name", sorted(plans.ALL))
 def test_verify_says_nothing(name: str, tmp_path: Path) -> None:
-    plan = dataclasses.replace(plans.ALL[name](), systemd=_version())
+    plan = dataclasses.replace(plans.ALL[name](), systemd=systemd_version())
     bundle = render(plan)
     put(bundle, tmp_path)
     assert verify(bundle, tmp_path) == "exit 0"
@@ -88,14 +88,14 @@ def test_hostile_values_stay_inside_their_directive(tmp_path: Path) -> None:
 @pytest.mark.parametrize("line", ["; ExecStart=/bin/evil", "\nExecStartPre=/bin/evil", "x\\"])
 def test_arguments_cannot_start_a_directive(line: str, tmp_path: Path) -> None:
     """Were the newline let through, the missing /bin/evil would be complained about."""
-    bundle = render(plans.plan(plans.llama(args=(line, "--end")), systemd=_version()))
+    bundle = render(plans.plan(plans.llama(args=(line, "--end")), systemd=systemd_version()))
     put(bundle, tmp_path)
     assert verify(bundle, tmp_path) == "exit 0"
 
 
 def test_exposure_is_low(tmp_path: Path) -> None:
     """`systemd-analyze security`: 0 is closed, 10 open; an unhardened service has 9.6."""
-    bundle = render(dataclasses.replace(plans.two_sockets(), systemd=_version()))
+    bundle = render(dataclasses.replace(plans.two_sockets(), systemd=systemd_version()))
     put(bundle, tmp_path)
     unit = "vllm@chat.0.service"
     done = subprocess.run(
@@ -115,7 +115,7 @@ def test_exposure_is_low(tmp_path: Path) -> None:
 def test_accounts_and_folders_are_read(tmp_path: Path) -> None:
     """sysusers and tmpfiles below a root of their own: users, groups, folders with their modes."""
     (tmp_path / "etc").mkdir()
-    bundle = render(dataclasses.replace(plans.two_sockets(), systemd=_version()))
+    bundle = render(dataclasses.replace(plans.two_sockets(), systemd=systemd_version()))
     put(bundle, tmp_path)
     for program in (
         ["systemd-sysusers", f"--root={tmp_path}", f"{tmp_path}/etc/sysusers.d/provision.conf"],
@@ -139,13 +139,13 @@ def test_accounts_and_folders_are_read(tmp_path: Path) -> None:
 
 def test_a_models_folder_of_the_owner_is_left_alone(tmp_path: Path) -> None:
     """Only made when missing: mode and owner of one that is there stay."""
-    if _version() < 252:
+    if systemd_version() < 252:
         pytest.skip("systemd before 252 has no `:` in tmpfiles.d")
     (tmp_path / "etc").mkdir()
     folder = tmp_path / "srv/ollama"
     folder.mkdir(parents=True, mode=0o700)
     folder.chmod(0o2775)
-    bundle = render(dataclasses.replace(plans.two_sockets(), systemd=_version()))
+    bundle = render(dataclasses.replace(plans.two_sockets(), systemd=systemd_version()))
     put(bundle, tmp_path)
     for program in (
         ["systemd-sysusers", f"--root={tmp_path}", f"{tmp_path}/etc/sysusers.d/provision.conf"],
@@ -169,7 +169,8 @@ def _groups(root: Path) -> str:
     return "\n".join(lines)
 
 
-def _version() -> int:
+def systemd_version() -> int:
+    """The version of systemd on this machine."""
     said = subprocess.run(["systemd-analyze", "--version"], capture_output=True, text=True)
     match = re.search(r"systemd (\d+)", said.stdout)
     assert match
@@ -185,5 +186,5 @@ def _hostile_plan() -> Plan:
         ),
         plans.ollama(models_dir=f"/srv/{HOSTILE}", env={"MARK": HOSTILE}),
         plans.vllm(models=(HOSTILE,), port=8001),
-        systemd=_version(),
+        systemd=systemd_version(),
     )
