@@ -14,7 +14,7 @@ from collections.abc import Callable
 from . import systemd
 from .bundle import Bundle
 from .changes import View, observe, owned_paths
-from .errors import Diagnostic, Exit, ProvisionError
+from .errors import Diagnostic, Exit, ProvisionError, fail
 from .files import Files
 from .leftovers import folders_in, user_exists
 from .lock import hold
@@ -111,6 +111,9 @@ def _transact(
         save_state(files, state)
     except (ProvisionError, OSError, KeyboardInterrupt) as cause:
         return undo(view, files, pending, units, steps, cause)
+    except BaseException as mistake:  # ours: the host comes first, then it is told with its trace
+        undo(view, files, pending, units, steps, fail("mistake", f"{mistake!r}"))
+        raise
     drop_pending(files)
     changed = not view.changes.empty
     return ApplyResult(

@@ -19,6 +19,7 @@ from provision.host.files import Files
 from provision.host.lock import holder_in
 from provision.host.pending import PENDING, load_pending
 from provision.host.remove import remove
+from provision.host.report import Step
 from provision.host.state import STATE, load_state
 
 from .bundles import DROP_IN, ENV, FIRST, UNIT, WANTS, bundle, quiet, rules, stamps, tree
@@ -218,6 +219,20 @@ def test_failed_first_apply_leaves_nothing(files: Files) -> None:
     result = apply(bundle({**FIRST, "/etc/a/b": "x"}), files, quiet)
     assert result.exit_code == Exit.ROLLED_BACK
     assert tree(files) == before
+
+
+def test_a_mistake_in_the_middle_is_undone_before_it_is_told(files: Files) -> None:
+    apply(bundle(), files, quiet)
+    before = tree(files)
+
+    def mistaken(step: Step) -> None:
+        if step.subject == "files":
+            raise KeyError("nobody foresaw this")
+
+    with pytest.raises(KeyError):
+        apply(bundle({**FIRST, DROP_IN: "changed\n"}), files, mistaken)
+    assert tree(files) == before
+    assert load_pending(files) is None
 
 
 def test_remove_leaves_the_root_as_it_was(files: Files) -> None:
