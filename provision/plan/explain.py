@@ -113,7 +113,8 @@ def explain_split(launch: Launch, given: bool) -> Reason | None:
     sizes = f"tensor {tensor}" + (f" x pipeline {pipeline}" if pipeline > 1 else "")
     if given:
         return Reason(launch.name, f"{sizes} on {count} GPUs, as host.yaml says")
-    text = f"{sizes}: all {count} GPUs work on every token; a pipeline would use one after another"
+    every = "both" if count == 2 else f"all {count}"
+    text = f"{sizes}: {every} GPUs work on every token; a pipeline would use one after another"
     return Reason(launch.name, text)
 
 

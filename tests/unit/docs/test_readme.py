@@ -1,0 +1,58 @@
+"""The README's screens are what the commands print."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+CHECKOUT = Path(__file__).resolve().parents[3]
+README = CHECKOUT / "README.md"
+HOST = CHECKOUT / "tests/golden/hosts/ten-lines"
+WRONG = """\
+version: 1
+instances:
+  chat:
+    engine: vlm
+    model: casperhansen/llama-3.3-70b-instruct-awq
+    contxt: 8192
+    port: 0644
+proxy:
+  listen: 0.0.0.0:8080
+"""
+
+
+def test_the_host_yaml_is_the_example() -> None:
+    text = (HOST / "host.yaml").read_text()
+    assert f"```yaml\n{text}```" in README.read_text()
+    assert (CHECKOUT / "examples/ten-lines.yaml").read_text().endswith(text)
+    assert len(text.splitlines()) <= 10
+
+
+@pytest.mark.parametrize(
+    ("mark", "words", "spec", "code"),
+    [
+        ("plan", ["host.yaml", "--facts", str(HOST / "facts.json")], None, 0),
+        ("error", ["host.yaml"], WRONG, 1),
+    ],
+)
+def test_screens(
+    mark: str, words: list[str], spec: str | None, code: int, tmp_path: Path, update_golden: bool
+) -> None:
+    (tmp_path / "host.yaml").write_text(spec or (HOST / "host.yaml").read_text())
+    done = subprocess.run(
+        [sys.executable, "-m", "provision", "plan", *words],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        env={"PATH": "/usr/bin:/bin", "PYTHONPATH": str(CHECKOUT), "LANG": "C.UTF-8"},
+    )
+    assert done.returncode == code, done.stderr
+    block = f"<!-- {mark} -->\n```\n$ provision plan host.yaml\n{done.stdout or done.stderr}```\n"
+    if update_golden:
+        form = rf"<!-- {mark} -->\n.*?(?=<!-- end -->)"
+        README.write_text(re.sub(form, lambda _: block, README.read_text(), flags=re.S))
+    assert block in README.read_text()
