@@ -8,6 +8,7 @@ from provision.host.facts import Facts
 from provision.host.quantity import CpuSet
 from provision.host.report import ChangeSet
 from provision.plan.plan import Member, Plan, Proxy, Reason
+from provision.render.directives import left_out
 
 from .changes_screen import summary
 from .host_line import host_line
@@ -27,7 +28,8 @@ def show_plan(plan: Plan, facts: Facts) -> None:
     if plan.reasons:
         heading("Why")
         _show_reasons(plan.reasons)
-    show_warnings((*plan.warnings, *_new(facts.findings, plan.warnings)))
+    notes = (Diagnostic("left-out", text, severity="note") for text in left_out(plan.systemd))
+    show_warnings((*plan.warnings, *_new(facts.findings, plan.warnings), *notes))
 
 
 def show_instances(plan: Plan) -> None:

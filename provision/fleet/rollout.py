@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 import tempfile
@@ -146,8 +145,3 @@ def _never_began(fold: Fold, said: str) -> Exception:
         f"the fleet's run did not begin: {what}",
         "ansible-inventory -i FILE --graph shows what an inventory holds",
     )
-
-
-def facts_text(result: HostResult) -> str:
-    """A host's facts as `provision plan --facts` reads them."""
-    return json.dumps(result.facts, indent=2, ensure_ascii=False) + "\n"

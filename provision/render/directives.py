@@ -10,14 +10,12 @@ from collections.abc import Mapping
 OLDEST = 249
 
 SINCE: Mapping[str, int] = {
-    "RestartMaxDelaySec": 254,
-    "RestartSteps": 254,
+    "RestartSteps": 254,  # and RestartMaxDelaySec=, which goes with it
 }
 # tmpfiles.d: `:` before mode, user and group leaves a folder that exists as it is
 KEEPS_FOLDERS_SINCE = 252
 
 _WITHOUT: Mapping[str, str] = {
-    "RestartMaxDelaySec": "a failed instance is restarted every 15 s, without growing pauses",
     "RestartSteps": "a failed instance is restarted every 15 s, without growing pauses",
 }
 

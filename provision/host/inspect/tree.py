@@ -75,10 +75,6 @@ class Tree:
         status = self.status(path)
         return status is not None and stat.S_ISREG(status.st_mode)
 
-    def is_folder(self, path: str) -> bool:
-        status = self.status(path)
-        return status is not None and stat.S_ISDIR(status.st_mode)
-
     def text(self, path: str) -> str | None:
         """A file's text, trimmed; bytes that are not UTF-8 are replaced."""
         place = self.at(path)
