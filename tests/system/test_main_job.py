@@ -259,6 +259,7 @@ def _delta(piece: str) -> str | None:
 
 BROKEN_NGINX = """\
 import dataclasses, sys
+from pathlib import Path
 from provision import pipeline
 from provision.host.apply import apply
 from provision.host.errors import ProvisionError
