@@ -103,10 +103,11 @@ def _bring(bundle: Bundle, files: Files, as_json: bool) -> int:
     number = "Applied" if result.generation is None else f"Generation {result.generation} applied"
     where = "" if files.live else f" into {files.root}"
     undo = "provision remove" if files.live else f"provision remove --root {files.root}"
+    way_back = "Undo" if result.generation == 1 else "Back to before the first"
     return tell(
         result,
         as_json,
-        f"{number} in {took}{where}. Undo: {undo}",
+        f"{number} in {took}{where}. {way_back}: {undo}",
         "Nothing to change: everything is as planned."
         if files.live
         else f"Nothing to change: {files.root} holds what is planned.",

@@ -30,7 +30,7 @@ def printer(subjects: Iterable[str] = ()) -> Callable[[Step], None]:
             sign = click.style(sign, fg="green" if step.ok else "red")
         subject = printable(step.subject)
         room = " " * max(0, wide - columns(subject))
-        text = printable(step.text).replace("\n", "\n      ")
+        text = printable(step.text).partition("\n")[0]  # a failure is told in full at the end
         try:
             print(f"  {sign} {subject}{room}  {text}".rstrip(), file=sys.stderr, flush=True)
         except (OSError, ValueError):

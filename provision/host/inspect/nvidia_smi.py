@@ -39,7 +39,7 @@ def parse_table(text: str) -> NvmlAnswers | None:
     """The answers in a CSV table without header and units; `[N/A]` and the like are None."""
     gpus: list[NvmlGpu] = []
     version: str | None = None
-    for line in csv.reader(io.StringIO(text), skipinitialspace=True):
+    for line in csv.reader(io.StringIO(text.replace("\0", "")), skipinitialspace=True):
         if len(line) != len(_FIELDS):
             continue
         cell = {name: _known(value) for name, value in zip(_FIELDS, line, strict=True)}
