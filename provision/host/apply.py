@@ -141,7 +141,9 @@ def _change(view: View, files: Files, steps: Steps, state: State) -> None:
     stopped = [one.unit for one in view.changes.units if one.action == "stop"]
     kept = {one.unit for one in view.bundle.instances}
     forget_runtime(files, [instance_of(one) for one in stopped if "@" in one and one not in kept])
-    back = put_back_gpus(gpus_to_put_back(view))
+    last = view.state.bundle.gpu_settings if view.state else None
+    recorded = view.state.before.gpus if view.state else ()
+    back = put_back_gpus(gpus_to_put_back(recorded, last, view.bundle.gpu_settings))
     if back:
         steps.add("gpu-settings", f"put back: {', '.join(back)}")
     for change in after_files(view.changes.units):

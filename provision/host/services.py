@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterable
 
 from . import nginx, systemd
-from .bundle import GpuSettings, Instance
+from .bundle import GpuSetting, GpuSettings, Instance
 from .changes import View
 from .errors import ProvisionError, fail
 from .files import Files
@@ -64,15 +64,27 @@ def settings_in_words(settings: GpuSettings | None) -> str:
     return f"{', '.join(words) or 'left as they are'} on {number} GPU{plural} (read back)"
 
 
-def gpus_to_put_back(view: View) -> tuple[GpuBefore, ...]:
-    """Recorded settings of GPUs that the last bundle set and this one no longer does."""
-    last = view.state.bundle.gpu_settings if view.state else None
-    if view.state is None or last is None:
-        return ()
-    now = view.bundle.gpu_settings
-    kept = {one.uuid for one in now.gpus} if now else set()
-    gone = {one.uuid for one in last.gpus} - kept
-    return tuple(one for one in view.state.before.gpus if one.uuid in gone)
+def gpus_to_put_back(
+    recorded: Iterable[GpuBefore], made: GpuSettings | None, kept: GpuSettings | None
+) -> tuple[GpuBefore, ...]:
+    """Recorded values of the settings that were made and are not to be kept, one by one."""
+    by_made = {one.uuid: one for one in made.gpus} if made else {}
+    by_kept = {one.uuid: one for one in kept.gpus} if kept else {}
+    found: list[GpuBefore] = []
+    for was in recorded:
+        unset = GpuSetting(was.uuid, was.address)
+        then, after = by_made.get(was.uuid, unset), by_kept.get(was.uuid, unset)
+        persistence = then.persistence is not None and after.persistence is None
+        limit = then.power_limit_watts is not None and after.power_limit_watts is None
+        found.append(
+            GpuBefore(
+                was.uuid,
+                was.address,
+                was.persistence if persistence else None,
+                was.power_limit_watts if limit else None,
+            )
+        )
+    return tuple(one for one in found if (one.persistence, one.power_limit_watts) != (None, None))
 
 
 def put_back_gpus(gpus: Iterable[GpuBefore]) -> list[str]:

@@ -49,12 +49,21 @@ class UnitBefore:
 
 @dataclass(frozen=True, slots=True)
 class GpuBefore:
-    """Settings of a GPU before the first apply; None could not be read."""
+    """Settings of a GPU before the first apply; None was not to be set, or could not be read."""
 
     uuid: str
     address: PciAddress
     persistence: bool | None = None
     power_limit_watts: float | None = None
+
+    def joined(self, later: GpuBefore | None) -> GpuBefore:
+        """This record, with what only the later one knows."""
+        if later is None:
+            return self
+        persistence = later.persistence if self.persistence is None else self.persistence
+        limit = self.power_limit_watts
+        limit = later.power_limit_watts if limit is None else limit
+        return GpuBefore(self.uuid, self.address, persistence, limit)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +78,8 @@ class Before:
     def joined(self, later: Before) -> Before:
         """This record and what only the later one knows: what was seen first is the truth."""
         units = {one.name: one for one in (*later.units, *self.units)}
-        gpus = {one.uuid: one for one in (*later.gpus, *self.gpus)}
+        gpus = {one.uuid: one for one in later.gpus}
+        gpus |= {one.uuid: one.joined(gpus.get(one.uuid)) for one in self.gpus}
         return Before(
             tuple(units[name] for name in sorted(units)),
             tuple(gpus[uuid] for uuid in sorted(gpus)),

@@ -13,7 +13,7 @@ from .files import Files
 from .leftovers import drop_users
 from .pending import Pending, drop_pending, restore
 from .report import ApplyResult
-from .services import forget_runtime, instance_of, put_back_gpus
+from .services import forget_runtime, gpus_to_put_back, instance_of, put_back_gpus
 from .steps import Steps
 from .systemd import UnitError, UnitStatus
 from .unit_changes import GPU_UNIT, NGINX_UNIT, TARGET, running_digest, units_of
@@ -140,10 +140,11 @@ def _instance_back(instance: Instance, ran: bool) -> None:
 def _gpus_back(view: View, pending: Pending, left: list[Diagnostic]) -> None:
     acted = any(one.unit == GPU_UNIT for one in view.changes.units)
     last = view.state.bundle.gpu_settings if view.state else None
+    new = gpus_to_put_back(pending.before.gpus, view.bundle.gpu_settings, last)
+    if new:
+        _attempt(left, "put GPU settings back", lambda: put_back_gpus(new))
     if last is not None and acted:
         _attempt(left, "make the last GPU settings again", lambda: systemd.restart(GPU_UNIT, 300))
-    elif last is None and pending.before.gpus:
-        _attempt(left, "put GPU settings back", lambda: put_back_gpus(pending.before.gpus))
 
 
 def _nginx_back(view: View, units: Mapping[str, UnitStatus], left: list[Diagnostic]) -> None:

@@ -179,6 +179,18 @@ def test_a_run_that_dies_before_restarting_is_completed_by_the_next(host: Host) 
     host.verify()
 
 
+def test_a_gpu_setting_that_is_dropped_goes_back_alone(host: Host) -> None:
+    units = host.invocations(UNITS)
+    host.spec(SPEC.replace("  power_limit_watts: 400\n", ""))
+    assert host.apply()["changed"] is True
+    _limits_are(host, None, persistence=True)
+    host.spec(SPEC)
+    assert host.apply()["changed"] is True
+    _limits_are(host, 400)
+    after = host.invocations(UNITS)
+    assert {unit: after[unit] for unit in UNITS} == {unit: units[unit] for unit in UNITS}
+
+
 def test_failed_start_puts_the_old_state_back(host: Host) -> None:
     names, units = host.names(), host.invocations(UNITS)
     host.spec(SPEC.replace("    gpus: {node: 1}\n", "    gpus: {node: 1}\n    args: [--no-such]\n"))
@@ -237,13 +249,14 @@ def test_remove_leaves_the_machine_as_it_was(host: Host, before: set[str]) -> No
     assert code == 0, said
 
 
-def _limits_are(host: Host, watts: int | None) -> None:
+def _limits_are(host: Host, watts: int | None, persistence: bool | None = None) -> None:
+    """All GPUs at this limit (None: the default), persistence on with a limit unless said."""
     facts = json.loads(host.run("provision inspect --json"))
     limits = {gpu["power_limit_watts"] for gpu in facts["volatile"]["gpus"]}
-    persistence = {gpu["persistence"] for gpu in facts["volatile"]["gpus"]}
+    modes = {gpu["persistence"] for gpu in facts["volatile"]["gpus"]}
     defaults = {gpu["power_default_watts"] for gpu in facts["stable"]["gpus"]}
     assert limits == ({float(watts)} if watts else defaults)
-    assert persistence == {watts is not None}
+    assert modes == {watts is not None if persistence is None else persistence}
 
 
 def _span(part: str) -> range:

@@ -18,8 +18,9 @@ from provision.host.preflight import port_complaints
 from provision.host.quantity import PciAddress
 from provision.host.report import ChangeSet, FileChange
 from provision.host.run import Ran
+from provision.host.services import gpus_to_put_back
 from provision.host.sockets import clashes, split_listen
-from provision.host.state import State
+from provision.host.state import Before, GpuBefore, State
 from provision.host.systemd import UnitStatus, parse_show
 from provision.host.unit_changes import differing_settings, instance_changes, units_of
 from provision.host.validate import complaints, validate
@@ -212,3 +213,27 @@ def test_systemd_looks_at_template_and_drop_in_together() -> None:
     assert validate(view("[Service]\nType=exec\n")) == []
     (refused,) = validate(view("[Service]\nType=exec\nTyp=exec\n"))
     assert f"{UNIT}:3: Unknown key 'Typ'" in refused.message
+
+
+def test_a_setting_that_is_no_longer_wanted_goes_back_alone() -> None:
+    address = PciAddress.parse("0000:17:00.0")
+    was = GpuBefore("GPU-a", address, persistence=False, power_limit_watts=350.0)
+
+    def settings(persistence: bool | None, limit: float | None) -> GpuSettings:
+        return GpuSettings(1, (GpuSetting("GPU-a", address, persistence, limit),))
+
+    def back(now: GpuSettings | None) -> tuple[GpuBefore, ...]:
+        return gpus_to_put_back((was,), settings(True, 300.0), now)
+
+    assert back(settings(True, 250.0)) == ()
+    assert back(settings(True, None)) == (GpuBefore("GPU-a", address, None, 350.0),)
+    assert back(settings(None, 300.0)) == (GpuBefore("GPU-a", address, False, None),)
+    assert back(None) == (was,)
+    assert gpus_to_put_back((was,), None, settings(True, None)) == ()
+
+
+def test_what_was_seen_first_of_each_setting_is_kept() -> None:
+    address = PciAddress.parse("0000:17:00.0")
+    first = Before(gpus=(GpuBefore("GPU-a", address, persistence=False),))
+    later = Before(gpus=(GpuBefore("GPU-a", address, persistence=True, power_limit_watts=350.0),))
+    assert first.joined(later).gpus == (GpuBefore("GPU-a", address, False, 350.0),)
