@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import re
 import shutil
 import subprocess
@@ -18,6 +19,7 @@ from tests.unit.render import plans
 pytestmark = pytest.mark.skipif(
     not shutil.which("systemd-analyze"), reason="systemd-analyze is not installed"
 )
+ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give folders to users")
 HOSTILE = "a \"b\" 'c' %h $HOME ${HOME} ;x {y} \\n \\ ; # é 漢"
 
 
@@ -112,6 +114,7 @@ def test_exposure_is_low(tmp_path: Path) -> None:
     assert match and float(match[1]) > 0, done.stdout
 
 
+@ROOT
 def test_accounts_and_folders_are_read(tmp_path: Path) -> None:
     """sysusers and tmpfiles below a root of their own: users, groups, folders with their modes."""
     (tmp_path / "etc").mkdir()
@@ -137,6 +140,7 @@ def test_accounts_and_folders_are_read(tmp_path: Path) -> None:
     assert (tmp_path / "srv/ollama").stat().st_mode & 0o7777 == 0o755
 
 
+@ROOT
 def test_a_models_folder_of_the_owner_is_left_alone(tmp_path: Path) -> None:
     """Only made when missing: mode and owner of one that is there stay."""
     if systemd_version() < 252:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import shutil
 from pathlib import Path
 
@@ -209,6 +210,7 @@ def view(unit: str) -> View:
 
 
 @_tools
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can stage files in /run")
 def test_systemd_looks_at_template_and_drop_in_together() -> None:
     assert validate(view("[Service]\nType=exec\n")) == []
     (refused,) = validate(view("[Service]\nType=exec\nTyp=exec\n"))
