@@ -6,13 +6,14 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python3.10; 
 	$$p -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 10))' 2>/dev/null && echo $$p && break; done)
 DEMO_ROOT := $(CURDIR)/demo
 
-.PHONY: help demo test check system-test golden clean
+.PHONY: help demo test check system-test bench golden clean
 
 help:
 	@echo 'make demo         plan, diff, apply, remove for a recorded 4-GPU host, into ./demo'
 	@echo 'make test         set up, then linters, types, unit, golden and integration tests'
 	@echo 'make check        linters, types and import floors alone'
 	@echo 'make system-test  real hosts: a two-node virtual machine and four containers (root, minutes)'
+	@echo 'make bench        provision and plain Ansible side by side on four containers (root, minutes)'
 	@echo 'make golden       rewrite golden files; read the diff line by line'
 
 $(VENV)/.demo: pyproject.toml
@@ -43,6 +44,10 @@ check: $(VENV)/.dev
 system-test: $(VENV)/.dev
 	@.ci/packages system
 	@$(BIN)/python -m pytest -m system tests/system $(PYTEST_ARGS)
+
+bench: $(VENV)/.dev
+	@.ci/packages system
+	@$(BIN)/python -m benchmarks fleet $(BENCH_ARGS)
 
 golden: $(VENV)/.dev
 	@$(BIN)/python -m pytest -q tests/golden tests/unit --update-golden

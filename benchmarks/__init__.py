@@ -1,0 +1,1 @@
+"""Measurements for people to run; no test is timed. `python -m benchmarks` lists them."""
