@@ -16,6 +16,7 @@ from .bundle import Bundle
 from .changes import View, observe, owned_paths
 from .errors import Diagnostic, Exit, ProvisionError, fail
 from .files import Files
+from .interrupts import as_interrupt, held_off
 from .leftovers import folders_in, user_exists
 from .lock import hold
 from .nvml_settings import readings
@@ -106,13 +107,16 @@ def _transact(
     recorded = view.state.before if view.state else Before()
     state = _with_before(state, recorded.joined(pending.before))
     try:
-        save_pending(files, pending)
-        _change(view, files, steps, state)
-        save_state(files, state)
+        with as_interrupt():
+            save_pending(files, pending)
+            _change(view, files, steps, state)
+            save_state(files, state)
     except (ProvisionError, OSError, KeyboardInterrupt) as cause:
-        return undo(view, files, pending, units, steps, cause)
+        with held_off():
+            return undo(view, files, pending, units, steps, cause)
     except BaseException as mistake:  # ours: the host comes first, then it is told with its trace
-        undo(view, files, pending, units, steps, fail("mistake", f"{mistake!r}"))
+        with held_off():
+            undo(view, files, pending, units, steps, fail("mistake", f"{mistake!r}"))
         raise
     drop_pending(files)
     changed = not view.changes.empty

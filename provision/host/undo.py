@@ -69,7 +69,7 @@ def _cause(cause: BaseException) -> list[Diagnostic]:
     if isinstance(cause, ProvisionError):
         return list(cause.diagnostics)
     if isinstance(cause, KeyboardInterrupt):
-        return [Diagnostic("interrupted", "interrupted from the keyboard")]
+        return [Diagnostic("interrupted", f"interrupted ({cause or 'Ctrl-C'})")]
     return [Diagnostic("write-failed", f"writing failed: {cause}")]
 
 

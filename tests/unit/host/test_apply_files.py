@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -231,6 +232,22 @@ def test_a_mistake_in_the_middle_is_undone_before_it_is_told(files: Files) -> No
 
     with pytest.raises(KeyError):
         apply(bundle({**FIRST, DROP_IN: "changed\n"}), files, mistaken)
+    assert tree(files) == before
+    assert load_pending(files) is None
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+def test_a_signal_in_the_middle_is_undone(files: Files, number: signal.Signals) -> None:
+    """A lost ssh session is a SIGHUP; a second signal does not stop the way back."""
+    apply(bundle(), files, quiet)
+    before = tree(files)
+
+    def disturbed(step: Step) -> None:
+        if step.subject in ("files", "failed"):
+            os.kill(os.getpid(), number)
+
+    result = apply(bundle({**FIRST, DROP_IN: "changed\n"}), files, disturbed)
+    assert (result.exit_code, rules(result)) == (Exit.ROLLED_BACK, ["interrupted"])
     assert tree(files) == before
     assert load_pending(files) is None
 
