@@ -205,6 +205,22 @@ def test_failed_start_puts_the_old_state_back(host: Host) -> None:
     host.verify()
 
 
+def test_a_lost_session_is_undone(host: Host) -> None:
+    """SIGHUP, as a terminal that goes away sends it, after the files and before the restart."""
+    names = host.names()
+    host.spec(SPEC.replace("  deep:\n", "  deep:\n    env: {LLAMA_MARK: '1'}\n"))
+    _, said = host.code(
+        "provision apply /root/host.yaml --yes > /root/out 2>&1 & run=$!;"
+        " for i in $(seq 600); do grep -q 'in place' /root/out && break; sleep 0.1; done;"
+        " kill -HUP $run; wait $run; echo code $?; cat /root/out"
+    )
+    assert "code 5\n" in said and "SIGHUP" in said, said
+    assert host.names() == names
+    host.spec(SPEC)
+    assert host.apply()["changed"] is False
+    host.verify()
+
+
 def test_a_file_edited_by_hand_is_a_conflict(host: Host) -> None:
     path = "/etc/provision/instances/chat.0.env"
     host.run(f"cp -p {path} /root/kept; echo EDITED=1 >> {path}")
