@@ -13,8 +13,12 @@ _ENDING = (signal.SIGTERM, signal.SIGHUP)  # systemctl stop, kill; the terminal 
 
 @contextmanager
 def as_interrupt() -> Iterator[None]:
-    """SIGTERM and SIGHUP act as Ctrl-C does: the run ends and is undone."""
-    with _handled(_ENDING, _interrupt):
+    """SIGTERM and SIGHUP act as Ctrl-C does: the run ends and is undone.
+
+    A signal that is ignored already stays so: that is what nohup asks for.
+    """
+    heeded = tuple(one for one in _ENDING if signal.getsignal(one) is not signal.SIG_IGN)
+    with _handled(heeded, _interrupt):
         yield
 
 

@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -20,7 +21,7 @@ from provision.host.files import Files
 from provision.host.lock import holder_in
 from provision.host.pending import PENDING, load_pending
 from provision.host.remove import remove
-from provision.host.report import Step
+from provision.host.report import ApplyResult, Step
 from provision.host.state import STATE, load_state
 
 from .bundles import DROP_IN, ENV, FIRST, UNIT, WANTS, bundle, quiet, rules, stamps, tree
@@ -236,20 +237,46 @@ def test_a_mistake_in_the_middle_is_undone_before_it_is_told(files: Files) -> No
     assert load_pending(files) is None
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+ENDING = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
+
+
+@pytest.fixture
+def plain_signals() -> Iterator[None]:
+    """As in a terminal: a test run in the background inherits an ignored SIGINT."""
+    plain = (signal.SIG_DFL, signal.SIG_DFL, signal.default_int_handler)
+    before = [signal.signal(one, plain[at]) for at, one in enumerate(ENDING)]
+    yield
+    for one, handler in zip(ENDING, before, strict=True):
+        signal.signal(one, handler)
+
+
+def disturbed_apply(files: Files, number: signal.Signals) -> ApplyResult:
+    """An apply that gets a signal when its files are in place, and another on its way back."""
+
+    def disturb(step: Step) -> None:
+        if step.subject in ("files", "failed"):
+            os.kill(os.getpid(), number)
+
+    return apply(bundle({**FIRST, DROP_IN: "changed\n"}), files, disturb)
+
+
+@pytest.mark.usefixtures("plain_signals")
+@pytest.mark.parametrize("number", ENDING)
 def test_a_signal_in_the_middle_is_undone(files: Files, number: signal.Signals) -> None:
     """A lost ssh session is a SIGHUP; a second signal does not stop the way back."""
     apply(bundle(), files, quiet)
     before = tree(files)
-
-    def disturbed(step: Step) -> None:
-        if step.subject in ("files", "failed"):
-            os.kill(os.getpid(), number)
-
-    result = apply(bundle({**FIRST, DROP_IN: "changed\n"}), files, disturbed)
+    result = disturbed_apply(files, number)
     assert (result.exit_code, rules(result)) == (Exit.ROLLED_BACK, ["interrupted"])
     assert tree(files) == before
     assert load_pending(files) is None
+
+
+@pytest.mark.usefixtures("plain_signals")
+def test_nohup_is_respected(files: Files) -> None:
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    result = disturbed_apply(files, signal.SIGHUP)
+    assert (result.exit_code, result.changed) == (Exit.OK, True)
 
 
 def test_remove_leaves_the_root_as_it_was(files: Files) -> None:
