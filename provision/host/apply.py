@@ -110,6 +110,7 @@ def _transact(
         with as_interrupt():
             save_pending(files, pending)
             _change(view, files, steps, state)
+        with held_off():  # a signal just after the commit must not undo what is committed
             save_state(files, state)
     except (ProvisionError, OSError, KeyboardInterrupt) as cause:
         with held_off():
