@@ -79,8 +79,6 @@ class Plan:
     instances: tuple[Launch, ...] = ()
     gpu_settings: PlannedGpuSettings | None = None
     proxy: Proxy | None = None
-    nginx_configuration: str | None = None
-    nginx_version: str | None = None
     takeover: tuple[str, ...] = ()
     reasons: tuple[Reason, ...] = ()
     warnings: tuple[Diagnostic, ...] = ()

@@ -57,7 +57,6 @@ def make_plan(spec: HostSpec, facts: Facts, places: Places | None = None) -> Pla
     _check_launches(spec, launches, engines, facts, complaints)
     complaints.raise_errors()
 
-    nginx = facts.stable.nginx if spec.proxy is not None else None
     return Plan(
         version=Plan.VERSION,
         host=facts.stable.system.hostname,
@@ -67,8 +66,6 @@ def make_plan(spec: HostSpec, facts: Facts, places: Places | None = None) -> Pla
         instances=launches,
         gpu_settings=settings,
         proxy=plan_proxy(spec, launches),
-        nginx_configuration=nginx.configuration if nginx else None,
-        nginx_version=nginx.version if nginx else None,
         takeover=freed,
         reasons=_reasons(spec, placement, table, programs, ports, seated, launches),
         warnings=complaints.warnings(),

@@ -87,7 +87,7 @@ def test_settings_are_carried_over() -> None:
 
 def test_no_proxy() -> None:
     made = plan(spec(INSTANCES), four_3090s())
-    assert made.proxy is None and made.nginx_configuration is None
+    assert made.proxy is None
 
 
 @pytest.mark.parametrize(
