@@ -1,0 +1,1 @@
+"""CPUs, NUMA nodes and memory, and what of them we may use."""
