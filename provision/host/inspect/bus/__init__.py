@@ -1,0 +1,1 @@
+"""The PCI bus: accelerators, network cards, bridges, and the ways between them."""
