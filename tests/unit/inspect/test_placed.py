@@ -8,7 +8,7 @@ import pytest
 from provision.host.bundle import Bundle, Expectation, Instance, InstanceRuntime
 from provision.host.document import to_plain
 from provision.host.facts import Placed
-from provision.host.inspect.placed import STATE, parse_state, read_placed
+from provision.host.inspect.running.placed import STATE, parse_state, read_placed
 from provision.host.quantity import CpuSet
 
 from .tree import Machine
@@ -31,7 +31,7 @@ def test_placements_by_instance(tmp_path: Path) -> None:
     machine.file(STATE, json.dumps({"version": 1, "placements": to_plain([CHAT, ASK])}))
     record = read_placed(machine.tree)
     assert record.placed == (ASK, CHAT)
-    assert record.findings == ()
+    assert record.problem is None
 
 
 def test_placements_of_the_last_bundle() -> None:
@@ -47,13 +47,13 @@ def test_placements_of_the_last_bundle() -> None:
     bundle = Bundle(1, "host", "0.1", instances=(instance,))
     record = parse_state(json.dumps({"version": 1, "bundle": to_plain(bundle)}))
     assert record.placed == (CHAT,)
-    assert record.findings == ()
+    assert record.problem is None
 
 
 def test_a_host_where_nothing_was_applied(tmp_path: Path) -> None:
     record = read_placed(Machine(tmp_path).tree)
-    assert (record.placed, record.findings) == ((), ())
-    assert parse_state('{"version": 1}').findings == ()
+    assert (record.placed, record.problem) == ((), None)
+    assert parse_state('{"version": 1}').problem is None
 
 
 @pytest.mark.parametrize(
@@ -72,7 +72,8 @@ def test_a_host_where_nothing_was_applied(tmp_path: Path) -> None:
 def test_a_broken_record_is_said(text: str, why: str) -> None:
     record = parse_state(text)
     assert record.placed == ()
-    (finding,) = record.findings
+    finding = record.problem
+    assert finding is not None
     assert finding.rule == "state-unreadable"
     assert finding.severity == "warning"
     assert why in finding.message

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from .tree import Tree
+from ..tree import Tree
 
 _UNIT = re.compile(r".+\.(?:service|scope|socket|mount|swap)")
 
@@ -21,12 +21,14 @@ def unit_of(tree: Tree, pid: int) -> str | None:
 
 
 def unit_in_cgroup(text: str, of_init: str = "") -> str | None:
-    """The unit of a /proc/PID/cgroup: the first unit below the slices, as sd_pid_get_unit(3) says.
+    """The unit of a /proc/PID/cgroup: what stands below the slices, as sd_pid_get_unit(3) says.
 
     Both forms are read: `0::/system.slice/a.service` and, on v1 and hybrid hosts, the line of the
     controller `name=systemd`. of_init is PID 1's own file: where a container's files name its
     cgroup as seen from outside, what leads to PID 1 is not part of the unit's path. A process of
-    a user's manager belongs to `user@1000.service`.
+    a user's manager belongs to `user@1000.service`, one of a container to the container's scope
+    (docker-ID.scope); containers outside of systemd's tree (/docker/ID, /lxc.payload.c1) have no
+    unit of this host, though they may hold units of their own.
     """
     path = _systemd_path(text)
     if path is None:
@@ -37,8 +39,8 @@ def unit_in_cgroup(text: str, of_init: str = "") -> str | None:
     for part in path.split("/"):
         # A leading `_` protects names that the cgroup file system uses itself (cgroup v2).
         name = part[1:] if part.startswith("_") else part
-        if _UNIT.fullmatch(name):
-            return name
+        if name and not name.endswith(".slice"):
+            return name if _UNIT.fullmatch(name) else None
     return None
 
 

@@ -6,10 +6,10 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from ..document import from_plain
-from ..errors import Diagnostic, ProvisionError
-from ..facts import Placed
-from .tree import Tree
+from ...document import from_plain
+from ...errors import ProvisionError
+from ...facts import Finding, Placed
+from ..tree import Tree
 
 STATE = "/var/lib/provision/state.json"
 
@@ -19,7 +19,7 @@ class Record:
     """The placements by instance, and what is wrong with the record."""
 
     placed: tuple[Placed, ...] = ()
-    findings: tuple[Diagnostic, ...] = ()
+    problem: Finding | None = None
 
 
 def read_placed(tree: Tree) -> Record:
@@ -28,7 +28,7 @@ def read_placed(tree: Tree) -> Record:
     if text is not None:
         return parse_state(text)
     if tree.is_file(STATE):
-        return Record(findings=(_unreadable("may not be read by this user", "run it as root"),))
+        return Record(problem=_unreadable("may not be read by this user", "run it as root"))
     return Record()
 
 
@@ -40,13 +40,13 @@ def parse_state(text: str) -> Record:
     try:
         items = placements(json.loads(text))
     except (ValueError, RecursionError) as error:
-        return Record(findings=(_unreadable(f"is not JSON: {error}"),))
+        return Record(problem=_unreadable(f"is not JSON: {error}"))
     if items is None:
-        return Record(findings=(_unreadable("holds no list of placements"),))
+        return Record(problem=_unreadable("holds no list of placements"))
     try:
         placed = [from_plain(Placed, item, STATE) for item in items]
     except ProvisionError as error:
-        return Record(findings=(_unreadable(f"is not understood: {error.diagnostics[0].message}"),))
+        return Record(problem=_unreadable(f"is not understood: {error.diagnostics[0].message}"))
     return Record(tuple(sorted(placed, key=lambda one: one.instance)))
 
 
@@ -64,10 +64,11 @@ def placements(state: Any) -> list[Any] | None:
     return [one.get("placed") if isinstance(one, dict) else one for one in instances]
 
 
-def _unreadable(why: str, hint: str | None = None) -> Diagnostic:
-    return Diagnostic(
+def _unreadable(why: str, hint: str | None = None) -> Finding:
+    return Finding(
         "state-unreadable",
-        f"{STATE} {why}: it is not known which ports and GPUs our instances hold today",
-        hint=hint,
-        severity="warning",
+        "warning",
+        evidence=f"{STATE} {why}",
+        consequence="it is not known which ports and GPUs our instances hold today",
+        remedy=hint,
     )

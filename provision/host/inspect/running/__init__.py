@@ -1,0 +1,1 @@
+"""What runs: listeners, processes, our placed instances."""

@@ -1,0 +1,1 @@
+"""What is installed: engines, nginx, exporters, units."""

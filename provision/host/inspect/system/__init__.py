@@ -1,0 +1,1 @@
+"""The operating system: names and versions, kernel, limits, security."""
