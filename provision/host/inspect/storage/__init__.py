@@ -1,0 +1,1 @@
+"""Paths that the spec names, and the file systems they lie on."""
