@@ -1,0 +1,1 @@
+"""Writing down every answer of a machine, and inspecting from what was written down."""
