@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 from .facts import Listener
-from .inspect.listeners import read_listeners
-from .inspect.processes import unit_of
-from .inspect.tree import Tree
+from .inspect.running.listeners import read_listeners
+from .inspect.running.processes import unit_of
+from .inspect.source import LiveSource
 
 _ANY = ("0.0.0.0", "::")
 
 
 def listeners() -> tuple[Listener, ...]:
     """The live host's listening sockets with the process and unit that holds each."""
-    return read_listeners(Tree())
+    return read_listeners(LiveSource())
 
 
 def unit_of_pid(pid: int) -> str | None:
     """The system unit that a process belongs to; None when it is in none or gone."""
-    return unit_of(Tree(), pid)
+    return unit_of(LiveSource(), pid)
 
 
 def split_listen(text: str) -> tuple[str, int]:

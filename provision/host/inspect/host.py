@@ -3,37 +3,34 @@
 from __future__ import annotations
 
 import dataclasses
-import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from ..facts import (
-    Driver,
-    Facts,
-    GpuProcess,
-    InspectRequest,
-    NumaNode,
-    PathClass,
-    PciDevice,
-    Stable,
-    Volatile,
-)
-from .cpu import read_cpu
-from .engines import read_engines, read_users
-from .findings import findings
-from .listeners import read_listeners
-from .nginx import read_nginx
-from .numa import read_numa
-from .nvidia import Key, Nvidia, read_answers, slot
-from .nvidia_smi import ask_nvidia_smi
-from .nvml import NvmlAnswers, ask_nvml
-from .paths import read_paths
-from .pci import device_path, path_class, read_accelerators
-from .placed import read_placed
-from .processes import process_name, unit_of
-from .system import read_system
+from ..facts import Facts, GpuProcess, InspectRequest, NumaNode, Stable, Volatile
+from .bus.bus import Bus
+from .bus.pci import read_bus
+from .findings import Observed, findings
+from .gpus import GpusFound
+from .nvidia.driver import read_nvidia
+from .processor.cgroup import read_cgroup_limits
+from .processor.cpu import read_cpu
+from .processor.memory import read_memory_now, read_nodes_now
+from .processor.numa import read_numa
+from .running.listeners import read_listeners
+from .running.placed import read_placed
+from .running.processes import process_name, unit_of
+from .software.engines import read_engines, read_users
+from .software.exporters import read_exporters
+from .software.nginx import read_nginx
+from .software.units import read_units
+from .source import LiveSource, Source
+from .storage.mounts import read_mounts, read_rooms
+from .storage.paths import read_paths
+from .system.kernel import read_kernel
+from .system.limits import read_limits
+from .system.security import read_security
+from .system.system import read_system
 from .tree import Tree
-from .units import read_units
 
 
 def inspect(request: InspectRequest, root: Path = Path("/")) -> Facts:
@@ -42,85 +39,75 @@ def inspect(request: InspectRequest, root: Path = Path("/")) -> Facts:
     On a recorded tree no program is run and no driver asked: what files do not tell stays None
     or empty. Nothing is changed anywhere, and no error of a reader ends the inspection.
     """
-    tree = Tree(root)
-    cpu = read_cpu(tree)
-    numa = read_numa(tree, cpu.online)
-    accelerators = read_accelerators(tree, numa.nodes, cpu.online)
-    nvidia = _nvidia(tree, accelerators, numa.nodes)
-    record = read_placed(tree)
+    return look(request, LiveSource() if root == Path("/") else Source(root))
+
+
+def look(request: InspectRequest, source: Source) -> Facts:
+    """The same of any source of answers: the live machine, a tree, a recording."""
+    cpu = read_cpu(source)
+    numa = read_numa(source, cpu.online)
+    bus = read_bus(source, numa.nodes, cpu.online)
+    vendors = tuple(_vendors(source, bus, numa.nodes))
+    record = read_placed(source)
+    mounts = read_mounts(source, (*request.paths, *request.venvs, *request.binaries))
     stable = Stable(
-        system=read_system(tree),
+        system=read_system(source),
+        kernel=read_kernel(source),
+        limits=read_limits(source),
+        security=read_security(source),
+        cgroup=read_cgroup_limits(source),
         cpu=cpu,
         numa_nodes=numa.nodes,
-        accelerators=accelerators,
-        drivers=(nvidia.driver,) if nvidia.driver else (),
-        gpus=nvidia.gpus,
-        gpu_links=nvidia.links,
-        engines=read_engines(tree, request),
-        nginx=read_nginx(tree),
-        users=read_users(tree),
-        paths=read_paths(tree, request.paths),
+        accelerators=bus.accelerators,
+        nics=bus.nics,
+        nvswitches=bus.nvswitches,
+        bridges=bus.bridges,
+        pci_paths=bus.paths,
+        drivers=tuple(one.driver for one in vendors if one.driver),
+        gpus=tuple(gpu for one in vendors for gpu in one.gpus),
+        gpu_links=tuple(link for one in vendors for link in one.links),
+        engines=read_engines(source, request),
+        nginx=read_nginx(source),
+        exporters=read_exporters(source),
+        users=read_users(source),
+        mounts=mounts,
+        paths=read_paths(source, request.paths, mounts),
     )
     volatile = Volatile(
-        gpus=nvidia.now,
-        listeners=read_listeners(tree),
-        gpu_processes=tuple(_named(tree, process) for process in nvidia.processes),
-        units=read_units(one.unit for one in record.placed) if tree.live else (),
+        gpus=tuple(now for one in vendors for now in one.now),
+        links=bus.links,
+        memory=read_memory_now(source),
+        nodes=read_nodes_now(source, numa.nodes),
+        rooms=read_rooms(source, mounts),
+        listeners=read_listeners(source),
+        gpu_processes=tuple(
+            _named(source, process) for one in vendors for process in one.processes
+        ),
+        units=read_units(source, (one.unit for one in record.placed)),
         placed=record.placed,
+        xids=tuple(xid for one in vendors for xid in one.xids),
+        xids_known=vendors[0].xids_known,
     )
-    said = (*findings(stable, numa.problem, nvidia.complaints), *record.findings)
-    return Facts(Facts.VERSION, stable, volatile, said)
-
-
-def _nvidia(tree: Tree, accelerators: Sequence[PciDevice], nodes: Sequence[NumaNode]) -> Nvidia:
-    """The GPUs by NVML, or by nvidia-smi where NVML fails; nothing without anything of NVIDIA."""
-    if not tree.live:
-        version = module_version(tree.text("/proc/driver/nvidia/version") or "")
-        return Nvidia(Driver("nvidia", version)) if version else Nvidia()
-    answers = ask_nvml()
-    there = [device for device in accelerators if device.vendor == "nvidia"]
-    if answers.problem:
-        answers = _second_opinion(tree, answers)
-        if not there and not answers.gpus:
-            return Nvidia()
-    return read_answers(answers, accelerators, nodes, _paths(tree, answers, accelerators))
-
-
-def _second_opinion(tree: Tree, answers: NvmlAnswers) -> NvmlAnswers:
-    table = ask_nvidia_smi()
-    version = module_version(tree.text("/proc/driver/nvidia/version") or "")
-    if table is None:
-        return dataclasses.replace(answers, version=version)
-    return dataclasses.replace(
-        table, version=table.version or version, problem=f"{answers.problem} (nvidia-smi answers)"
+    observed = Observed(
+        numa_problem=numa.problem,
+        complaints=tuple(text for one in vendors for text in one.complaints),
+        record_problem=record.problem,
     )
+    return Facts(Facts.VERSION, stable, volatile, findings(request, stable, volatile, observed))
 
 
-def module_version(text: str) -> str | None:
-    """The kernel module's version in /proc/driver/nvidia/version."""
-    match = re.search(r"NVRM version:.*?\s(\d{3}\.\d+(?:\.\d+)?)\s", text)
-    return match[1] if match else None
+def _vendors(source: Source, bus: Bus, nodes: Sequence[NumaNode]) -> Iterator[GpusFound]:
+    """NVIDIA's GPUs, then AMD's, then Intel's; a vendor's reader is loaded when it is needed."""
+    yield read_nvidia(source, bus, nodes)
+    makers = {device.vendor for device in bus.accelerators}
+    if "amd" in makers:
+        from .drm.amd import read_amd
 
+        yield read_amd(source, bus.accelerators, nodes, bus.by_slot)
+    if "intel" in makers:
+        from .drm.intel import read_intel
 
-def _paths(
-    tree: Tree, answers: NvmlAnswers, accelerators: Sequence[PciDevice]
-) -> dict[tuple[Key, Key], PathClass | None]:
-    """The PCIe paths between NVIDIA devices by the bus's own tree, where NVML leaves one out."""
-    count = len(answers.gpus)
-    told = [pair for pair in answers.pairs if pair.ancestor is not None]
-    if len(told) == count * (count - 1) // 2:
-        return {}
-    devices = [
-        (device, device_path(tree, device.address))
-        for device in accelerators
-        if device.vendor == "nvidia"
-    ]
-    return {
-        (slot(a.address), slot(b.address)): path_class(a_path, b_path, a.numa_node, b.numa_node)
-        for a, a_path in devices
-        for b, b_path in devices
-        if a.address < b.address
-    }
+        yield read_intel(source, bus.accelerators, nodes, bus.by_slot)
 
 
 def _named(tree: Tree, process: GpuProcess) -> GpuProcess:

@@ -5,30 +5,21 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from provision.host.document import dumps, loads
 from provision.host.facts import (
-    Driver as DriverFacts,
-)
-from provision.host.facts import (
     Facts,
-    Gpu,
     InspectRequest,
     NumaNode,
     PathFound,
-    PciDevice,
     Stable,
-    System,
     Volatile,
 )
 from provision.host.inspect import inspect
-from provision.host.inspect.findings import findings
-from provision.host.inspect.host import module_version
-from provision.host.quantity import PciAddress
+from provision.host.inspect.nvidia.driver import module_version
 from tests.standin.build import table_text, uuid_of
 
 from .driver import Driver
@@ -57,7 +48,7 @@ def test_a_good_machine_is_quiet_and_its_facts_round_trip(tmp_path: Path) -> Non
     machine.pci("pci0000:00/0000:01:00.0", H100, numa_node=1, driver="nvidia")
     facts = inspect(InspectRequest(), tmp_path)
     assert facts.findings == ()
-    assert [driver.version for driver in facts.stable.drivers] == ["580.95.05"]
+    assert [driver.module for driver in facts.stable.drivers] == ["580.95.05"]
     assert [device.numa_node for device in facts.stable.accelerators] == [1]
     assert loads(Facts, dumps(facts)) == facts
     assert dumps(inspect(InspectRequest(), tmp_path)) == dumps(facts)
@@ -74,12 +65,12 @@ def test_findings_of_a_bad_machine(tmp_path: Path) -> None:
     facts = inspect(InspectRequest(), tmp_path)
     assert [one.rule for one in facts.findings] == [
         "gpu-nouveau",
-        "numa-invalid",
         "cgroup-version",
+        "numa-invalid",
         "state-unreadable",
     ]
     assert "0000:01:00.0" in facts.findings[0].message
-    assert all(one.severity == "warning" for one in facts.findings)
+    assert [one.severity for one in facts.findings] == ["error", *["warning"] * 3]
 
 
 def test_numa_balancing_is_a_note_on_machines_of_several_nodes(tmp_path: Path) -> None:
@@ -87,52 +78,6 @@ def test_numa_balancing_is_a_note_on_machines_of_several_nodes(tmp_path: Path) -
     machine.file("/proc/sys/kernel/numa_balancing", "1\n")
     (finding,) = inspect(InspectRequest(), tmp_path).findings
     assert (finding.rule, finding.severity) == ("numa-balancing", "note")
-    one_node = Stable(System("host", numa_balancing=1))
-    assert findings(one_node, None, ()) == ()
-
-
-def _with_gpus(problem: str | None, served: tuple[str, ...]) -> Stable:
-    """Two GPUs on the bus, of which the driver serves some."""
-    buses = [PciAddress.parse(text) for text in ("0000:01:00.0", "0000:02:00.0")]
-    return Stable(
-        System("host"),
-        accelerators=tuple(
-            PciDevice(bus, "10de", "2330", "0302", "nvidia", driver="vfio-pci") for bus in buses
-        ),
-        drivers=(DriverFacts("nvidia", problem=problem),),
-        gpus=tuple(Gpu(at, f"GPU-{at}", PciAddress.parse(bus)) for at, bus in enumerate(served)),
-    )
-
-
-@pytest.mark.parametrize(
-    ("problem", "hint"),
-    [
-        ("Driver Not Loaded", "modprobe"),
-        ("RM has detected an NVML/RM version mismatch.", "reboot"),
-        ("NVML Shared Library Not Found", "install"),
-    ],
-)
-def test_a_driver_that_cannot_be_asked(problem: str, hint: str) -> None:
-    stable = _with_gpus(problem, ())
-    (finding,) = findings(stable, None, ())
-    assert finding.rule == "gpu-driver"
-    assert finding.message.startswith("2 NVIDIA GPUs on the PCI bus")
-    assert problem in finding.message
-    assert hint in (finding.hint or "")
-    assert findings(replace(stable, accelerators=()), None, ()) == ()
-
-
-def test_a_gpu_that_the_driver_does_not_serve() -> None:
-    (finding,) = findings(_with_gpus(None, ("0000:01:00.0",)), None, ())
-    assert finding.rule == "gpu-not-served"
-    assert "0000:02:00.0" in finding.message
-    assert "vfio-pci" in finding.message
-    assert findings(_with_gpus(None, ("0000:01:00.0", "0000:02:00.0")), None, ()) == ()
-
-
-def test_complaints_become_findings() -> None:
-    (finding,) = findings(Stable(System("host")), None, ("GPU 0 of NVML: GPU is lost",))
-    assert (finding.rule, finding.message) == ("gpu-unusable", "GPU 0 of NVML: GPU is lost")
 
 
 def _check_live(facts: Facts) -> None:
