@@ -57,7 +57,7 @@ def _missing(facts: Facts) -> str | None:
     """What the PCI bus holds but no driver serves, in the driver's own words."""
     served = {gpu.address for gpu in facts.stable.gpus}
     lost = [card for card in facts.stable.accelerators if card.address not in served]
-    lost = [card for card in lost if card.vendor in ("nvidia", "amd")]
+    lost = [card for card in lost if card.vendor in ("nvidia", "amd") and not card.integrated]
     if not lost:
         return None
     problems = [f"{one.vendor}: {one.problem}" for one in facts.stable.drivers if one.problem]
@@ -72,6 +72,8 @@ def _pair(a: str, b: str) -> tuple[str, str]:
 
 def unusable(gpu: Gpu) -> str | None:
     """Why an engine can not take this GPU as a whole, None when it can."""
+    if gpu.integrated and gpu.vendor != "nvidia":
+        return "it is part of the CPU and has no memory of its own"
     if gpu.vendor == "intel":
         return "Intel GPUs are not supported yet"
     if gpu.mig:
@@ -168,7 +170,7 @@ def _score(
 def nvlinks(table: GpuTable, a: Gpu, b: Gpu) -> int:
     """NVLinks between two GPUs; 0 also when nothing is known."""
     link = table.link(a, b)
-    return link.nvlinks if link else 0
+    return (link.nvlinks or link.xgmi or 0) if link else 0
 
 
 def path_rank(table: GpuTable, a: Gpu, b: Gpu) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from provision.host.bundle import GpuSetting
 from provision.host.facts import Gpu
@@ -14,6 +14,7 @@ from .plan import PlannedGpuSettings
 from .wishes import named_gpus
 from .wording import gpu_line
 
+_SHARE_FOR_GPUS = 0.8
 _PATH = ("gpu_settings", "power_limit_watts")
 
 
@@ -35,6 +36,7 @@ def plan_gpu_settings(
             f"is known on this host{f': {table.missing}' if table.missing else ''}",
             *("gpu_settings", "persistence"),
         )
+    _check_supply(settings, cards, limits, complaints)
     found = [
         GpuSetting(gpu.uuid, gpu.address, settings.persistence, limits.get(gpu.uuid))
         for gpu in cards
@@ -123,6 +125,32 @@ def _check(
             *path,
             hint=_common_range(cards),
         )
+
+
+def _check_supply(
+    settings: GpuSettingsSpec,
+    cards: Sequence[Gpu],
+    limits: Mapping[str, float],
+    complaints: Complaints,
+) -> None:
+    """The cards' limits against what the power supplies give, where the owner says it.
+
+    A fifth is kept for CPUs, memory, disks and fans, which nobody tells.
+    """
+    supply = settings.power_supply_watts
+    drawn = [limits.get(gpu.uuid, gpu.power_default_watts) for gpu in cards]
+    total = sum(watts for watts in drawn if watts is not None)
+    if supply is None or total <= _SHARE_FOR_GPUS * supply:
+        return
+    tell = complaints.error if total > supply and limits else complaints.warning
+    tell(
+        "power-budget",
+        f"gpu_settings: the limits of {len(cards)} GPUs add up to {total:.0f} W, "
+        f"{total / supply:.0%} of the {supply} W of the power supplies",
+        *("gpu_settings", "power_supply_watts"),
+        hint=f"power_limit_watts: {_SHARE_FOR_GPUS * supply / len(cards):.0f} leaves a fifth for "
+        "the rest of the machine",
+    )
 
 
 def _common_range(cards: Sequence[Gpu]) -> str:

@@ -28,6 +28,9 @@ class Program:
     others: tuple[str, ...] = ()
 
 
+_HOMES = ("/root/", "/home/")
+
+
 def program_of(group: str, spec: HostSpec, facts: Facts, complaints: Complaints) -> Program:
     """The program of a group; an error with the way to install it when it is missing."""
     instance = spec.instances[group]
@@ -35,12 +38,15 @@ def program_of(group: str, spec: HostSpec, facts: Facts, complaints: Complaints)
     wanted = _wanted(instance)
     if wanted is not None:
         return _named(group, wanted, found, spec, facts, complaints)
-    if found:
-        first, *rest = found
+    # Units run without access to homes (ProtectHome=), and as users that may not enter them.
+    usable = [one for one in found if not one.path.startswith(_HOMES)]
+    if usable:
+        first, *rest = usable
         return Program(first.path, first.version, tuple(one.path for one in rest))
+    private = f" but at {found[0].path}, which a service may not enter" if found else ""
     complaints.error(
         "no-engine",
-        f"{group}: engine is {instance.engine}, which was not found on the host",
+        f"{group}: engine is {instance.engine}, which was not found on the host{private}",
         *("instances", group, "engine"),
         hint=_INSTALL[instance.engine],
     )

@@ -200,7 +200,7 @@ class _Complaints:
         near = guess_word(value, choices)
         if near:
             return f"did you mean {near}?"
-        if key == "power_limit_watts":
+        if key in ("power_limit_watts", "power_supply_watts"):
             return "write watts as a number: 300"
         if "list of" in wanted and key != "numa":
             return f"write a list: {key}: [{value}]" if len(value) < 50 else "write a list: [...]"

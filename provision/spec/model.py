@@ -160,6 +160,8 @@ class GpuSettingsSpec(Strict):
         | None
     ) = None
     """Watts for every GPU, or a list of {gpus, watts}. Outside a card's range is an error."""
+    power_supply_watts: Annotated[int, Field(ge=1, le=100_000)] | None = None
+    """What the power supplies can give in all, in watts; checked against the cards' limits."""
     device_order: Literal["PCI_BUS_ID", "FASTEST_FIRST"] | None = "PCI_BUS_ID"
     """CUDA_DEVICE_ORDER for people's shells; instances always run with PCI_BUS_ID."""
 

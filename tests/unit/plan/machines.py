@@ -174,7 +174,7 @@ def _gpu(index: int, slot: Slot, numa: Sequence[NumaNode]) -> Gpu:
         power_min_watts=watts[0],
         power_max_watts=watts[1],
         power_default_watts=watts[2],
-        link=PcieLink(2.5, card.speed, 16, 16),
+        link=PcieLink(card.speed, 16, 16),
         mig=slot.mig,
     )
 
@@ -261,9 +261,7 @@ def with_volatile(facts: Facts, **changes: Any) -> Facts:
 def looked_at(facts: Facts, text: str, missing: Sequence[str] = ()) -> Facts:
     """The facts as taken for this host.yaml: every path there, but for the missing ones."""
     paths = tuple(
-        PathFound(path, None)
-        if path in missing
-        else PathFound(path, "file", 4_920_739_232, 800_000_000_000, True)
+        PathFound(path, None) if path in missing else PathFound(path, "file", 4_920_739_232, True)
         for path in inspect_request(read_spec(text).spec).paths
     )
     return with_stable(facts, paths=paths)

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from provision.host.document import dumps
 from provision.host.errors import Diagnostic, ProvisionError
 from provision.host.facts import EngineFound, Facts
 from provision.plan.checks import pull_command
@@ -31,6 +32,15 @@ def test_a_missing_engine_says_how_to_install_it(engine: dict[str, Any]) -> None
     assert engine["engine"] in found.message
     assert found.hint
     assert found.place is not None and "engine:" in found.place.text
+
+
+def test_an_engine_in_somebodys_home_is_not_taken() -> None:
+    home = EngineFound("vllm", "/root/.local/share/uv/tools/vllm/bin/vllm", "0.10.0")
+    found = errors(spec({"a": VLLM}), four_3090s(engines=(home,)))["no-engine"]
+    assert "which a service may not enter" in found.message
+    shared = EngineFound("vllm", "/opt/vllm/bin/vllm", "0.10.0", "/opt/vllm")
+    made = plan(spec({"a": VLLM}), four_3090s(engines=(home, shared)))
+    assert "/opt/vllm/bin/vllm" in dumps(made) and "/root/" not in dumps(made)
 
 
 def test_a_venv_without_vllm() -> None:

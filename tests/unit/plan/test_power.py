@@ -116,3 +116,28 @@ def test_nothing_is_set_that_is_not_asked_for() -> None:
     assert made is not None
     assert (made.gpus, made.device_order) == ((), "FASTEST_FIRST")
     assert plan(spec(CPU), MIXED).gpu_settings is None
+
+
+def budget(facts: Any, **settings: Any) -> list[str]:
+    text = spec(CPU, gpu_settings=settings)
+    try:
+        told = plan(text, facts).warnings
+    except ProvisionError as error:
+        told = error.diagnostics
+    return [f"{one.severity} {one.message}" for one in told if one.rule == "power-budget"]
+
+
+def test_limits_within_the_power_supplies() -> None:
+    assert budget(four_3090s(), power_supply_watts=2000, power_limit_watts=300) == []
+    assert budget(four_3090s(), power_limit_watts=300) == []
+    assert budget(four_3090s(), power_supply_watts=1750) == []
+    (told,) = budget(four_3090s(), power_supply_watts=1749)
+    assert told.startswith("warning") and "1400 W, 80% of the 1749 W" in told
+
+
+def test_limits_beyond_the_power_supplies() -> None:
+    (told,) = budget(four_3090s(), power_supply_watts=1000, power_limit_watts=300)
+    assert told.startswith("error") and "1200 W, 120% of the 1000 W" in told
+    # The cards' own defaults are not the spec's doing.
+    (told,) = budget(four_3090s(), power_supply_watts=1000)
+    assert told.startswith("warning") and "1400 W, 140%" in told

@@ -69,6 +69,7 @@ gpu_settings:
   power_limit_watts:
     - {{gpus: [{UUID}], watts: 250}}
     - {{gpus: {{model: H100}}, watts: 600}}
+  power_supply_watts: 3000
   device_order: PCI_BUS_ID
 proxy:
   listen: "[2001:db8::10]:8080"

@@ -24,6 +24,9 @@ def test_everything_that_a_spec_points_at() -> None:
     )
     assert request.venvs == ("/opt/vllm",)
     assert request.binaries == ("/usr/local/bin/vllm",)
+    assert request.ports == (8000, 8080, 8081)
+    assert request.pins is True
+    assert request.power_supply_watts == 3000
 
 
 def test_a_models_folder_of_ones_own() -> None:
@@ -39,3 +42,31 @@ def test_a_vllm_model_in_a_folder() -> None:
     request = inspect_request(read_spec(text).spec)
     assert request.paths == ("/srv/models/qwen",)
     assert request.venvs == request.binaries == ()
+
+
+def test_ports_are_those_that_are_written_down() -> None:
+    text = """\
+version: 1
+instances:
+  a: {engine: ollama, model: tiny, port: 9000, replicas: 3}
+  b: {engine: ollama, model: tiny}
+proxy: {listen: 80, upstreams: [{path: /, instances: [a]}, {port: 81, instances: [b]}]}
+"""
+    assert inspect_request(read_spec(text).spec).ports == (80, 81, 9000)
+    assert inspect_request(read_spec(SMALLEST).spec).ports == ()
+
+
+def test_pins_are_wished_for_unless_every_instance_is_without() -> None:
+    off = SMALLEST + "    numa: off\n"
+    other = "  other: {engine: ollama, model: tiny, numa: [0]}\n"
+    assert inspect_request(read_spec(SMALLEST).spec).pins is True
+    assert inspect_request(read_spec(off).spec).pins is False
+    assert inspect_request(read_spec(off + other).spec).pins is True
+
+
+def test_power_supplies_that_are_not_told_are_unknown() -> None:
+    told = SMALLEST + "gpu_settings: {power_supply_watts: 1600}\n"
+    other = SMALLEST + "gpu_settings: {persistence: true}\n"
+    wanted = {SMALLEST: None, told: 1600, other: None}
+    found = {text: inspect_request(read_spec(text).spec).power_supply_watts for text in wanted}
+    assert found == wanted
