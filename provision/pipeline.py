@@ -36,12 +36,34 @@ def request(spec: HostSpec) -> InspectRequest:
     return inspect_request(spec)
 
 
-def inspect(spec: HostSpec | None = None, root: Path = Path("/")) -> Facts:
-    """This machine, or a recorded tree, and what the spec points at."""
+def inspect(
+    spec: HostSpec | None = None,
+    root: Path = Path("/"),
+    *,
+    record: Path | None = None,
+    redact: bool = False,
+    replay: Path | None = None,
+) -> Facts:
+    """This machine, or a recorded tree, and what the spec points at.
+
+    record: an archive to be made of every answer, redact: without the names in it. replay: such an
+    archive to be inspected instead of this machine, with its own request where no spec is given.
+    """
+    from provision import __version__
     from provision.host.facts import InspectRequest
+
+    if replay is not None:
+        from provision.host.inspect.recording.record import replay as look_again
+
+        return look_again(replay, request(spec) if spec else None)
+    wanted = request(spec) if spec else InspectRequest()
+    if record is not None:
+        from provision.host.inspect.recording.record import record as look_and_keep
+
+        return look_and_keep(wanted, record, __version__, redact=redact)
     from provision.host.inspect import inspect as look
 
-    return look(request(spec) if spec else InspectRequest(), root)
+    return look(wanted, root)
 
 
 def plan(read: ReadSpec, facts: Facts) -> Plan:

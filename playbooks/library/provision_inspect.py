@@ -84,7 +84,7 @@ findings:
 
 # Ansible wants the documentation above the imports.
 from ansible.module_utils.basic import AnsibleModule  # noqa: E402
-from ansible.module_utils.provision_agent import ROOT_OPTIONS, fail, run_agent, text_of  # noqa: E402
+from ansible.module_utils.provision_agent import ROOT_OPTIONS, fail, run_agent  # noqa: E402
 
 
 def main():
@@ -101,8 +101,14 @@ def main():
     code, facts, err = run_agent(module, "inspect", (module.params["request"] or "").encode())
     if code != 0 or facts is None:
         fail(module, "inspect", code, facts, err)
-    findings = [text_of([one]) for one in facts.get("findings") or []]
+    findings = [sentence(one) for one in facts.get("findings") or []]
     module.exit_json(changed=False, ansible_facts={"provision": facts}, findings=findings)
+
+
+def sentence(finding):
+    """A finding as a person reads it."""
+    text = "{severity} [{rule}] {evidence}: {consequence}".format(**finding)
+    return f"{text} ({finding['remedy']})" if finding.get("remedy") else text
 
 
 if __name__ == "__main__":

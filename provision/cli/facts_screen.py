@@ -1,146 +1,138 @@
-"""Facts for people: the machine in one line, then a small table a matter."""
+"""Facts for people: the machine in a line, its tree and links, what is on it; findings last."""
 
 from __future__ import annotations
 
-from provision.host.facts import Facts, Gpu, PcieLink
+from collections.abc import Iterator
 
-from .host_line import gpu_name, host_line
-from .plan_screen import show_warnings
-from .screen import Table, gib, heading, paragraph, put
+from provision.host.facts import Facts
+
+from .findings_screen import show_findings
+from .gpus_screen import show_gpus, show_users_of_gpus
+from .host_line import host_line
+from .machine_screen import broken, show_matrix, show_tree
+from .screen import Table, count, gib, heading, paragraph, put, width
+
+# Ports that everybody has and nobody asks about are told as a number only.
+_OURS = ("ollama", "vllm", "llama-server", "nginx", "tabby", "sglang", "ray", "prometheus")
 
 
 def show_facts(facts: Facts) -> None:
     """The whole screen of `provision inspect`."""
-    put(host_line(facts), bold=True)
+    first, *rest = broken(host_line(facts), width() - 2)
+    put(first, bold=True)
+    for line in rest:
+        put(f"  {line}", bold=True)
     _show_system(facts)
-    _show_nodes(facts)
-    _show_gpus(facts)
-    _show_accelerators(facts)
+    show_tree(facts)
+    show_matrix(facts)
+    show_gpus(facts)
     _show_software(facts)
     _show_paths(facts)
     _show_instances(facts)
-    _show_users_of_gpus(facts)
+    show_users_of_gpus(facts)
     _show_listeners(facts)
-    show_warnings(facts.findings)
+    show_findings(facts.findings)
 
 
 def _show_system(facts: Facts) -> None:
-    system, cpu = facts.stable.system, facts.stable.cpu
-    said = [
-        system.pretty_name or system.distribution,
-        f"kernel {system.kernel}" if system.kernel else None,
-        system.architecture,
-        f"systemd {system.systemd}" if system.systemd is not None else None,
-        f"cgroup {system.cgroup}" if system.cgroup else None,
-        f"in {system.container}" if system.container else None,
-    ]
-    paragraph("", ", ".join(one for one in said if one), 2)
-    threads = f"CPUs {cpu.online}" if cpu.online else None
-    away = f"offline {cpu.offline}" if cpu.offline else None
-    may = None
+    for words in (_names(facts), _processor(facts), _memory(facts)):
+        line = ", ".join(words)
+        if line:
+            paragraph("", line, 2)
+
+
+def _names(facts: Facts) -> Iterator[str]:
+    system = facts.stable.system
+    for text in (system.product, system.pretty_name or system.distribution):
+        if text:
+            yield text
+    if system.kernel:
+        yield f"kernel {system.kernel}"
+    if system.architecture:
+        yield system.architecture
+    if system.systemd is not None:
+        yield f"systemd {system.systemd}"
+    if system.cgroup:
+        yield f"cgroup {system.cgroup}"
+    if system.virtual_machine:
+        yield f"virtual machine ({system.virtual_machine})"
+    if system.container:
+        yield f"in {system.container}"
+
+
+def _processor(facts: Facts) -> Iterator[str]:
+    cpu = facts.stable.cpu
+    if cpu.model:
+        yield cpu.model
+    if cpu.online:
+        yield f"{count(len(cpu.cores), 'core')}, {count(len(cpu.online), 'thread')}"
+    for kind in cpu.kinds:
+        yield f"{kind.name} {kind.cpus}"
+    if cpu.offline:
+        yield f"offline {cpu.offline}"
+    if cpu.isolated:
+        yield f"isolated {cpu.isolated}"
     if cpu.allowed is not None and cpu.allowed != cpu.online:
-        may = f"this process may use {cpu.allowed}"
-    memory = f"{gib(system.memory_mib)} memory" if system.memory_mib else None
-    line = ", ".join(one for one in (cpu.model, threads, away, may, memory) if one)
-    if line:
-        paragraph("", line, 2)
+        yield f"this process may use {cpu.allowed}"
 
 
-def _show_nodes(facts: Facts) -> None:
-    if not facts.stable.numa_nodes:
+def _memory(facts: Facts) -> Iterator[str]:
+    system, now = facts.stable.system, facts.volatile.memory
+    if system.memory_mib is None:
         return
-    put()
-    table = Table(("node", "CPUs", "memory", "GPUs", "distances"))
+    free = f", {gib(now.available_mib)} available" if now.available_mib is not None else ""
+    yield f"{gib(system.memory_mib)} memory{free}"
+    if system.swap_mib:
+        used = f", {gib(now.swap_used_mib)} in use" if now.swap_used_mib else ""
+        yield f"{gib(system.swap_mib)} swap{used}"
     for node in facts.stable.numa_nodes:
-        gpus = [str(gpu.index) for gpu in facts.stable.gpus if gpu.numa_node == node.id]
-        distances = " ".join(f"{to}:{far}" for to, far in sorted(node.distances.items()))
-        table.row(str(node.id), str(node.cpus), gib(node.memory_mib), " ".join(gpus), distances)
-    table.show()
-
-
-def _show_gpus(facts: Facts) -> None:
-    if not facts.stable.gpus:
-        return
-    now = {one.uuid: one for one in facts.volatile.gpus}
-    put()
-    table = Table(("GPU", "name", "memory", "node", "PCI", "link", "limit", "range", "persistence"))
-    for gpu in facts.stable.gpus:
-        state = now.get(gpu.uuid)
-        used = state.memory_used_mib if state else None
-        memory = f"{gib(used)} of {gib(gpu.memory_mib)}" if used else gib(gpu.memory_mib)
-        limit = state.power_limit_watts if state else None
-        persistence = state.persistence if state else None
-        table.row(
-            str(gpu.index),
-            gpu_name(gpu),
-            memory,
-            "" if gpu.numa_node is None else str(gpu.numa_node),
-            str(gpu.address),
-            _link(gpu.link),
-            f"{limit:g} W" if limit is not None else "",
-            _range(gpu),
-            {True: "on", False: "off", None: ""}[persistence],
-        )
-    table.show()
-    put()
-    names = Table(("GPU", "UUID"))
-    for gpu in facts.stable.gpus:
-        names.row(str(gpu.index), gpu.uuid)
-    names.show()
-
-
-def _link(link: PcieLink | None) -> str:
-    """`x16`, `x4 of x16`: the width, since the speed drops when a card idles."""
-    if link is None or link.width is None:
-        return ""
-    if link.width_max is not None and link.width < link.width_max:
-        return f"x{link.width} of x{link.width_max}"
-    return f"x{link.width}"
-
-
-def _range(gpu: Gpu) -> str:
-    if gpu.power_min_watts is None or gpu.power_max_watts is None:
-        return ""
-    return f"{gpu.power_min_watts:g}-{gpu.power_max_watts:g} W"
-
-
-def _show_accelerators(facts: Facts) -> None:
-    """Those on the bus that no driver serves."""
-    served = {gpu.address for gpu in facts.stable.gpus}
-    table = Table(("not served", "vendor", "node", "driver"))
-    for one in facts.stable.accelerators:
-        if one.address not in served:
-            node = "" if one.numa_node is None else str(one.numa_node)
-            vendor = one.vendor or f"{one.vendor_id}:{one.device_id}"
-            table.row(str(one.address), vendor, node, one.driver or "none")
-    if table.rows:
-        put()
-        table.show()
+        for pages in node.huge_pages:
+            if pages.total:
+                size = gib(max(1, pages.size_kib >> 10))
+                yield f"node {node.id}: {pages.total} huge pages of {size}"
 
 
 def _show_software(facts: Facts) -> None:
     table = Table(("software", "version", "path"))
+    for driver in facts.stable.drivers:
+        cuda = {"nvidia": "CUDA", "amd": "ROCm"}.get(driver.vendor)
+        most = f", {cuda} {driver.cuda}" if driver.cuda and cuda else ""
+        version = driver.version or driver.module
+        said = version or ("cannot be asked" if driver.problem else "unknown")
+        table.row(f"{driver.vendor} driver", said + most, "")
     for one in facts.stable.engines:
         table.row(one.engine, one.version or "unknown", one.path)
     nginx = facts.stable.nginx
     if nginx is not None:
         table.row("nginx", nginx.version or "unknown", nginx.path)
+    for exporter in facts.stable.exporters:
+        table.row(exporter.name, "", exporter.path)
     system = facts.stable.system
     if system.python:
         table.row("python", "", system.python)
     if system.numactl:
         table.row("numactl", "", system.numactl)
-    put()
+    heading("Software")
     table.show()
     if not facts.stable.engines:
         put("  no engine found (ollama, vllm, llama-server); --spec looks where host.yaml points")
 
 
 def _show_paths(facts: Facts) -> None:
-    table = Table(("found", "size", "path"))
+    """What the spec points at, and what kind of model it is."""
+    rooms = {one.point: one.free_mib for one in facts.volatile.rooms}
+    table = Table(("found", "size", "model", "path", "free there"), spare=4)
     for one in facts.stable.paths:
         size = gib(one.size_bytes >> 20) if one.size_bytes is not None else ""
-        table.row(one.kind or "missing", size, one.path)
+        model = one.model
+        what = ""
+        if model is not None:
+            weights = max(model.weights, key=lambda kind: model.weights[kind], default="")
+            what = " ".join(word for word in (model.format, model.architecture, weights) if word)
+            if model.weight_bytes is not None:
+                size = gib(model.weight_bytes >> 20)
+        free = gib(rooms.get(one.mount)) if one.mount else ""
+        table.row(one.kind or "missing", size, what, one.path, free)
     if table.rows:
         put()
         table.show()
@@ -160,27 +152,27 @@ def _show_instances(facts: Facts) -> None:
             "" if one.port is None else str(one.port),
         )
     if table.rows:
-        put()
-        table.show()
-
-
-def _show_users_of_gpus(facts: Facts) -> None:
-    index = {gpu.uuid: str(gpu.index) for gpu in facts.stable.gpus}
-    table = Table(("on GPU", "program", "pid", "memory", "unit"))
-    for one in facts.volatile.gpu_processes:
-        place = index.get(one.gpu, one.gpu)
-        table.row(place, one.program or "", str(one.pid), gib(one.memory_mib), one.unit or "")
-    if table.rows:
-        put()
+        heading("Instances")
         table.show()
 
 
 def _show_listeners(facts: Facts) -> None:
+    """Those of engines, the proxy and monitoring; of the others only how many there are."""
+    placed = {port for one in facts.volatile.placed for port in one.ports}
     table = Table(("listens", "program", "pid", "unit"))
+    others = 0
     for one in facts.volatile.listeners:
+        said = f"{one.program or ''} {one.unit or ''}".lower()
+        if one.port not in placed and not any(word in said for word in _OURS):
+            others += 1
+            continue
         where = f"[{one.address}]" if ":" in one.address else one.address
         pid = "" if one.pid is None else str(one.pid)
         table.row(f"{where}:{one.port}", one.program or "", pid, one.unit or "")
     if table.rows:
         heading("Listening")
         table.show()
+    if others:
+        more = "more " if table.rows else ""
+        put()
+        put(f"  {count(others, f'{more}listening port', f'{more}listening ports')} (--json)")

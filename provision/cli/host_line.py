@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
-from provision.host.facts import Facts, Gpu
+from provision.host.facts import Facts
+from provision.view.labels import gpu_name
 
 from .screen import count, gib
 
@@ -15,21 +16,15 @@ def host_line(facts: Facts) -> str:
     return f"{facts.stable.system.hostname}: {', '.join(_parts(facts)) or 'nothing known'}"
 
 
-def gpu_name(gpu: Gpu) -> str:
-    """The product's name as people say it: without maker and brand."""
-    name = gpu.name or gpu.vendor
-    for word in ("NVIDIA ", "GeForce ", "AMD "):
-        name = name.removeprefix(word)
-    return name
-
-
 def _parts(facts: Facts) -> Iterator[str]:
     stable = facts.stable
     if stable.cpu.sockets is not None:
         yield count(stable.cpu.sockets, "socket")
     if stable.numa_nodes:
         yield count(len(stable.numa_nodes), "NUMA node")
-    kinds = Counter(f"{gpu_name(gpu)} {gib(gpu.memory_mib)}".strip() for gpu in stable.gpus)
+    # Graphics inside the CPU are no card; alone they are what there is (APU, Tegra, Spark).
+    cards = [gpu for gpu in stable.gpus if not gpu.integrated] or list(stable.gpus)
+    kinds = Counter(f"{gpu_name(gpu)} {gib(gpu.memory_mib)}".strip() for gpu in cards)
     links = _links(facts)
     for at, (kind, number) in enumerate(kinds.items()):
         last = at == len(kinds) - 1

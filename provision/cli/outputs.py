@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from pathlib import Path
 from typing import Any
@@ -30,7 +31,8 @@ def save_document(value: Any, path: Path) -> None:
     except BrokenPipeError:
         raise
     except OSError as error:
-        new.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            new.unlink()
         raise fail("unwritable", f"{path}: {error.strerror}") from None
 
 

@@ -10,6 +10,7 @@ import click
 from provision.host.errors import ProvisionError
 
 from .options import facts_option, json_option, output_option, spec_argument
+from .picture import may_draw, picture_option, save_picture
 
 if TYPE_CHECKING:
     from provision.host.report import ChangeSet
@@ -19,10 +20,15 @@ if TYPE_CHECKING:
 @click.command("plan", short_help="Which instance runs on which GPUs, cores and port, and why.")
 @spec_argument
 @facts_option
+@picture_option
 @json_option
 @output_option
 def plan_command(
-    host_yaml: Path, facts_file: Path | None, as_json: bool, output: Path | None
+    host_yaml: Path,
+    facts_file: Path | None,
+    picture: Path | None,
+    as_json: bool,
+    output: Path | None,
 ) -> None:
     """Decide what HOST.YAML means on this machine, or on the one of --facts, and say why.
 
@@ -31,7 +37,9 @@ def plan_command(
     from provision.cli import outputs
     from provision.cli.decide import decide
 
+    may_draw(picture)
     decision = decide(host_yaml, facts_file)
+    save_picture(picture, decision.facts, decision.plan)
     if not outputs.deliver(decision.plan, as_json, output):
         return
     from provision.cli.plan_screen import show_outlook, show_plan

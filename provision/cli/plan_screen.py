@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from provision.engines.launch import Launch
 from provision.host.errors import Diagnostic
-from provision.host.facts import Facts
+from provision.host.facts import Facts, Finding
 from provision.host.quantity import CpuSet
 from provision.host.report import ChangeSet
 from provision.plan.plan import Member, Plan, Proxy, Reason
@@ -78,13 +78,16 @@ def split_text(launch: Launch) -> str:
     return " ".join(parts)
 
 
+_GRAVEST = ("error", "warning", "note")
+
+
 def show_warnings(warnings: tuple[Diagnostic, ...]) -> None:
-    """Rule, sentence and remedy of each; notes after warnings."""
+    """Rule, sentence and remedy of each; notes after warnings, and errors of the host first."""
     if not warnings:
         return
-    heading("Warnings" if any(one.severity == "warning" for one in warnings) else "Notes")
+    heading("Notes" if all(one.severity == "note" for one in warnings) else "Warnings")
     indent = min(22, max(len(one.rule) for one in warnings) + 4)
-    for one in sorted(warnings, key=lambda one: one.severity != "warning"):
+    for one in sorted(warnings, key=lambda one: _GRAVEST.index(one.severity)):
         place = f"{one.place.file}:{one.place.line}: " if one.place else ""
         hint = f". {one.hint[:1].upper()}{one.hint[1:]}" if one.hint else ""
         paragraph(one.rule, f"{place}{one.message}{hint}.", indent)
@@ -154,7 +157,8 @@ def _show_reasons(reasons: tuple[Reason, ...]) -> None:
         last = one.subject
 
 
-def _new(findings: tuple[Diagnostic, ...], told: tuple[Diagnostic, ...]) -> tuple[Diagnostic, ...]:
+def _new(findings: tuple[Finding, ...], told: tuple[Diagnostic, ...]) -> tuple[Diagnostic, ...]:
     """What inspection found and the plan has not taken up itself."""
     known = {(one.rule, one.message) for one in told}
-    return tuple(one for one in findings if (one.rule, one.message) not in known)
+    complaints = (one.diagnostic() for one in findings)
+    return tuple(one for one in complaints if (one.rule, one.message) not in known)

@@ -12,13 +12,31 @@ from typing import TextIO
 
 import click
 
+from provision.view.labels import gib
+
 from . import streams
 from .complaint import printable
+
+__all__ = [
+    "Table",
+    "columns",
+    "count",
+    "gib",
+    "heading",
+    "listed",
+    "mark",
+    "paragraph",
+    "put",
+    "width",
+]
 
 _WIDTH = 100
 _MARKS = {"ok": ("✔", "ok"), "bad": ("✘", "FAILED"), "unknown": ("?", "?")}
 # What our own sentences hold besides ASCII; text of others goes out as it is, or escaped.
-_PLAIN = str.maketrans({"×": "x", "–": "-", "—": "-", "…": "...", "≥": ">=", "≤": "<=", "→": "->"})
+_PLAIN = str.maketrans(
+    {"×": "x", "–": "-", "—": "-", "…": "...", "≥": ">=", "≤": "<=", "→": "->", "°": ""}
+    | {"├": "|", "└": "`", "─": "-", "│": "|"}
+)
 
 
 def width() -> int:
@@ -69,14 +87,27 @@ class Table:
         """Add a row; an empty cell is shown as -."""
         self.rows.append([printable(cell) or "-" for cell in cells])
 
+    def fits(self) -> bool:
+        """Whether it is whole at the width there is."""
+        wide = [max(columns(line[at]) for line in (self.head, *self.rows)) for at in self._kept()]
+        return sum(one + 2 for one in wide) <= width()
+
+    def without(self, column: int) -> Table:
+        """The same without a column."""
+        rows = [(*row[:column], *row[column + 1 :]) for row in self.rows]
+        return Table((*self.head[:column], *self.head[column + 1 :]), [*rows])
+
+    def _kept(self) -> list[int]:
+        known = (at for at in range(1, len(self.head)) if any(row[at] != "-" for row in self.rows))
+        return [0, *known]
+
     def show(self, with_head: bool = True) -> None:
         """Print it; a column whose cells are all unknown is left out, the first never."""
         if not self.rows:
             return
         shown = [self.head, *self.rows] if with_head else self.rows
         wide = [max(columns(line[at]) for line in shown) for at in range(len(self.head))]
-        kept = [0]
-        kept += [at for at in range(1, len(self.head)) if any(row[at] != "-" for row in self.rows)]
+        kept = self._kept()
         if sum(wide[at] + 2 for at in kept) > width():
             kept = [at for at in kept if at != self.spare]
         gap = 3 if sum(wide[at] + 3 for at in kept) <= width() else 2
@@ -106,13 +137,3 @@ def listed(words: Iterable[str]) -> str:
     """`a`, `a and b`, `a, b and c`."""
     *most, last = list(words) or [""]
     return f"{', '.join(most)} and {last}" if most else last
-
-
-def gib(mib: int | None) -> str:
-    """MiB as people read memory: `24 GiB`, `1.5 GiB`, `512 MiB`; unknown is empty."""
-    if mib is None:
-        return ""
-    if mib < 1024:
-        return f"{mib} MiB"
-    value = mib / 1024
-    return f"{value:.0f} GiB" if value >= 10 or value == int(value) else f"{value:.1f} GiB"
