@@ -5,10 +5,11 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Mapping, Sequence
 
-from . import fleet
+from . import fleet, inspect
 
 MEASUREMENTS: Mapping[str, tuple[str, Callable[[Sequence[str]], int]]] = {
     "fleet": ("four hosts brought up and re-applied: provision, and Ansible by hand", fleet.main),
+    "inspect": ("one look at a large machine: provision, lstopo, lscpu", inspect.main),
 }
 
 
