@@ -56,3 +56,20 @@ def test_screens(
         form = rf"<!-- {mark} -->\n.*?(?=<!-- end -->)"
         README.write_text(re.sub(form, lambda _: block, README.read_text(), flags=re.S))
     assert block in README.read_text()
+
+
+def test_the_inspect_screen_is_that_of_a_golden_machine(update_golden: bool) -> None:
+    screen = CHECKOUT / "tests/golden/machines/4x3090-bad-riser/expected/screen.txt"
+    block = f"<!-- inspect -->\n```\n$ provision inspect\n{screen.read_text()}```\n"
+    if update_golden:
+        form = r"<!-- inspect -->\n.*?(?=<!-- end -->)"
+        README.write_text(re.sub(form, lambda _: block, README.read_text(), flags=re.S))
+    assert block in README.read_text()
+
+
+def test_what_the_readme_points_at_is_there() -> None:
+    pages = [README, *sorted((CHECKOUT / "docs").rglob("*.md"))]
+    for page in pages:
+        for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", page.read_text()):
+            if "://" not in target:
+                assert (page.parent / target).exists(), f"{page}: {target}"
