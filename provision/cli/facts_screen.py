@@ -98,7 +98,9 @@ def _show_software(facts: Facts) -> None:
         cuda = {"nvidia": "CUDA", "amd": "ROCm"}.get(driver.vendor)
         most = f", {cuda} {driver.cuda}" if driver.cuda and cuda else ""
         version = driver.version or driver.module
-        said = version or ("cannot be asked" if driver.problem else "unknown")
+        # amdgpu, i915 and xe come with the kernel and have its version.
+        own = "of the kernel" if driver.source == "sysfs" else "unknown"
+        said = version or ("cannot be asked" if driver.problem else own)
         table.row(f"{driver.vendor} driver", said + most, "")
     for one in facts.stable.engines:
         table.row(one.engine, one.version or "unknown", one.path)
