@@ -79,6 +79,17 @@ def test_of_the_kernels_log_the_drivers_lines() -> None:
     assert kept_output(["dmesg"], "no stamps\nNVRM: x\n") == "-\nNVRM: x\n"
 
 
+@pytest.mark.parametrize(
+    "path", ["/etc/environment", "/etc/profile", "/etc/bash.bashrc", "/etc/profile.d/proxy.sh"]
+)
+def test_of_what_shells_read_the_order_of_gpus(path: str) -> None:
+    text = (
+        b"https_proxy=http://me:secret@proxy\nexport CUDA_DEVICE_ORDER=PCI_BUS_ID\nHF_TOKEN=hf_x\n"
+    )
+    assert kept_part(path, text) == b"export CUDA_DEVICE_ORDER=PCI_BUS_ID\n"
+    assert kept_part("/etc/profiles", text) == text
+
+
 def test_of_nginx_what_it_loads_and_includes() -> None:
     text = (
         "load_module modules/ngx_http_js_module.so;\ninclude /etc/nginx/modules-enabled/*.conf;\n"

@@ -43,6 +43,8 @@ _OLLAMA = re.compile(
     r".*/(?:manifests/[^/]+/[^/]+/[^/]+/[^/]+|blobs/sha256-[0-9a-f]{64})", re.DOTALL
 )
 _BRANCH = re.compile(r".*/models--[^/]+/refs/[\w.-]+", re.DOTALL)
+# What login shells read: people keep proxies' passwords and keys there.
+_SHELL = re.compile(r"/etc/(?:environment|profile|(?:bash\.)?bashrc|(?:profile|environment)\.d/.*)")
 _CHAIN_FRAME = re.compile(r"\s*(?:table|chain|type|policy|comment|\}|#|$)")
 
 
@@ -63,6 +65,8 @@ def kept_part(path: str, data: bytes) -> bytes:
         return re.sub(rb"(?m)\b0x[0-9a-f]+(?=[^\n\w]*(?:\(\w+\))?$)", b"0x0000000000000000", data)
     if path == STATE:
         return _placements_alone(data)
+    if _SHELL.fullmatch(path):
+        return _changed(data, lambda text: _lines(text, lambda line: "CUDA_DEVICE_ORDER" in line))
     if "/systemd/" in path and path.endswith((".service", ".conf")):
         return _changed(data, unit_without_secrets)
     if "/nginx" in path and path.endswith(".conf"):
