@@ -312,16 +312,15 @@ sys.exit(result.exit_code)
 """
 
 DIES_BEFORE_RESTART = """\
-import os, signal, sys
-from provision.host import run
+import os, signal, subprocess, sys
 from provision.cli import main
-real = run.subprocess.Popen
+real = subprocess.Popen
 class Dies(real):
     def __init__(self, argv, *rest, **named):
         if "systemctl" in argv[0] and argv[1] in ("start", "restart"):
             os.kill(os.getpid(), signal.SIGKILL)
         super().__init__(argv, *rest, **named)
-run.subprocess.Popen = Dies
+subprocess.Popen = Dies
 sys.argv = ["provision", "apply", "/root/host.yaml", "--yes"]
 main()
 """
