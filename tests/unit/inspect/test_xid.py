@@ -11,10 +11,8 @@ from hypothesis import strategies as st
 from provision.host.facts import Xid
 from provision.host.inspect.nvidia.log import (
     DriverLog,
-    api_mismatch,
     parse_log,
     read_driver_log,
-    read_xids,
 )
 from provision.host.inspect.source import Source
 from provision.host.quantity import PciAddress
@@ -188,9 +186,11 @@ MISMATCH = (
 
 def test_a_whole_buffer_is_enough(tmp_path: Path) -> None:
     source = host(tmp_path, {"dmesg": ran(BOOT + OFF), JOURNAL: ran(OFF * 2)})
-    assert read_xids(source) == (Xid(C1, 79, last="GPU has fallen off the bus.", seconds_ago=60),)
+    assert read_driver_log(source).xids == (
+        Xid(C1, 79, last="GPU has fallen off the bus.", seconds_ago=60),
+    )
     assert source.asked == ["dmesg"]
-    assert api_mismatch(source) is None
+    assert read_driver_log(source).mismatch is None
 
 
 def test_a_buffer_that_lost_its_beginning_is_completed_by_the_journal(tmp_path: Path) -> None:

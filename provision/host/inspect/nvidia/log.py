@@ -51,16 +51,6 @@ class _Line:
     text: str
 
 
-def read_xids(source: Source) -> tuple[Xid, ...]:
-    """Xids and SXids since boot, by address and number. See read_driver_log for "may not look"."""
-    return read_driver_log(source).xids
-
-
-def api_mismatch(source: Source) -> tuple[str, str] | None:
-    """The versions of the last program's library and of the module that refused it."""
-    return read_driver_log(source).mismatch
-
-
 def read_driver_log(source: Source) -> DriverLog:
     """What the driver wrote into the kernel's log since boot, Xids and refused libraries.
 
