@@ -269,6 +269,12 @@ def test_any_matrix_in_any_form(data: st.DataObject) -> None:
     assert parse_matrix(fused(text, edge)) == told
 
 
+def test_a_card_whose_name_begins_with_gpu_is_no_gpu() -> None:
+    told = parse_matrix("\tGPU0\tGPUA1\tCPU Affinity\nGPU0\t X \tPIX\t0-7\nGPUA1\tPIX\t X \t\n")
+    assert (told.gpus, told.cells, told.cpu_affinity) == ((0,), (("X",),), ("0-7",))
+    assert told.nics == {"GPUA1": ("PIX",)}
+
+
 @settings(max_examples=150, deadline=None)
 @given(st.data())
 def test_nothing_ends_in_a_traceback(data: st.DataObject) -> None:

@@ -66,7 +66,7 @@ def parse_matrix(text: str) -> Matrix:
         while at < len(lines) and not header.tails and (more := _header(lines[at], first=False)):
             header, at = _Header(header.names + more.names, more.tails), at + 1
         rows = _rows(lines[at:], header)
-        if any(name.startswith("GPU") for name in rows):
+        if any(map(_is_gpu, rows)):
             return _matrix(header, rows, _legend(lines[at:]))
     return Matrix()
 
@@ -113,7 +113,7 @@ def _rows(lines: Sequence[str], header: _Header) -> dict[str, Row]:
             name = None
     rows: dict[str, Row] = {}
     for name, text in texts.items():
-        tails = len(header.tails) if name.startswith("GPU") else 0
+        tails = len(header.tails) if _is_gpu(name) else 0
         row = parse_row(text, len(header.names), header.names.index(name), tails)
         if row:
             rows[name] = row
@@ -126,12 +126,17 @@ def _row_name(line: str, names: Sequence[str]) -> str | None:
     return max(fits, key=len, default=None)
 
 
+def _is_gpu(name: str) -> bool:
+    """Network cards may have any name, one that begins with GPU as well."""
+    return _FIRST.fullmatch(name) is not None
+
+
 def _legend(lines: Sequence[str]) -> dict[str, str]:
     return {match[1]: match[2] for line in lines if (match := _NIC.fullmatch(line))}
 
 
 def _matrix(header: _Header, rows: Mapping[str, Row], legend: Mapping[str, str]) -> Matrix:
-    gpus = [name for name in header.names if name.startswith("GPU")]
+    gpus = [name for name in header.names if _is_gpu(name)]
     place = {name: at for at, name in enumerate(header.names)}
 
     def cell(row: str, column: str) -> str | None:
