@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from pathlib import Path
 
 import pytest
@@ -15,7 +14,7 @@ from provision.plan.planner import make_plan
 from provision.render.bundle import render
 from provision.spec.read import read_spec
 
-from .tree import read_tree, tree_of, write_tree
+from .tree import check_tree, tree_of, write_tree
 
 HOSTS = Path(__file__).parent / "hosts"
 CASES = sorted(path.parent.name for path in HOSTS.glob("*/host.yaml"))
@@ -38,15 +37,7 @@ def test_renders_to_expected(case: str, update_golden: bool) -> None:
     expected = HOSTS / case / "expected"
     if update_golden:
         write_tree(expected, files)
-    found = read_tree(expected)
-    assert sorted(found) == sorted(files), "files missing, stale or extra"
-    for name, content in files.items():
-        diff = "".join(
-            difflib.unified_diff(
-                found[name].splitlines(True), content.splitlines(True), f"expected/{name}", "now"
-            )
-        )
-        assert not diff, diff
+    check_tree(expected, files)
 
 
 @pytest.mark.parametrize("case", CASES)

@@ -7,7 +7,6 @@ is what `provision inspect` prints at 100 columns.
 
 from __future__ import annotations
 
-import difflib
 import io
 import json
 import tempfile
@@ -30,7 +29,7 @@ from tests.machines.build import ask_drivers, build_machine, inspect_machine
 from tests.machines.description import Description, read_description
 from tests.standin.build import build
 
-from .tree import read_tree, write_tree
+from .tree import check_tree, write_tree
 
 MACHINES = Path(__file__).parent / "machines"
 _MEMORY = Path("/dev/shm")  # twenty thousand small files: seconds on a disk, a moment there
@@ -109,15 +108,7 @@ def test_machine_is_as_expected(case: str, facts: Facts, update_golden: bool) ->
     expected = MACHINES / case / "expected"
     if update_golden:
         write_tree(expected, files)
-    found = read_tree(expected)
-    assert sorted(found) == sorted(files), "files missing, stale or extra"
-    for name, content in files.items():
-        diff = "".join(
-            difflib.unified_diff(
-                found[name].splitlines(True), content.splitlines(True), f"expected/{name}", "now"
-            )
-        )
-        assert not diff, diff
+    check_tree(expected, files)
 
 
 def test_nothing_else_lies_there() -> None:

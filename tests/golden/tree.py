@@ -5,6 +5,7 @@ The manifest holds what a checkout cannot: modes, links and what is secret.
 
 from __future__ import annotations
 
+import difflib
 from pathlib import Path
 
 from provision.host.bundle import Bundle
@@ -50,3 +51,13 @@ def write_tree(folder: Path, files: dict[str, str]) -> None:
     for path in sorted(folder.rglob("*"), reverse=True):
         if path.is_dir() and not any(path.iterdir()):
             path.rmdir()
+
+
+def check_tree(folder: Path, files: dict[str, str]) -> None:
+    """Fail with a diff unless the folder holds exactly these files."""
+    found = read_tree(folder)
+    assert sorted(found) == sorted(files), "files missing, stale or extra"
+    for name, content in files.items():
+        old, new = found[name].splitlines(True), content.splitlines(True)
+        diff = "".join(difflib.unified_diff(old, new, f"{folder.name}/{name}", "now"))
+        assert not diff, diff

@@ -1,7 +1,7 @@
 """What readers may ask of a machine: its files, and of the live one programs, drivers and calls.
 
 Source itself is a bare tree of files, where programs and drivers answer nothing. LiveSource is the
-running machine. recording.py has the two others: one that writes down every answer, and one that
+running machine. recording/ has the two others: one that writes down every answer, and one that
 reads them back.
 """
 

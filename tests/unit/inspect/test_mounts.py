@@ -13,7 +13,6 @@ from provision.host.facts import Mount, RoomNow
 from provision.host.inspect.source import LiveSource, Room, Source
 from provision.host.inspect.storage.mount_table import mount_above, parse_mountinfo, parse_mounts
 from provision.host.inspect.storage.mounts import (
-    mount_of,
     parse_room,
     reach,
     read_mounts,
@@ -182,11 +181,11 @@ def test_the_longest_mount_point_counts_whole_names() -> None:
         "/srv/models2/a": "/srv",
         "/srvx": "/",
         "/": "/",
-        "relative": None,
-        "": None,
     }
-    assert {path: mount_of(mounts, path) for path in wanted} == wanted
-    assert mount_of([], "/srv") is None
+    points = {one.point: one for one in mounts}
+    above = {path: mount_above(points, path) for path in wanted}
+    assert {path: one and one.point for path, one in above.items()} == wanted
+    assert mount_above({}, "/srv") is None
     assert mount_above({}, "/") is None
 
 

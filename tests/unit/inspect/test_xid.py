@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from provision.host.document import dumps, loads
 from provision.host.facts import Xid
 from provision.host.inspect.nvidia.log import (
     DriverLog,
@@ -247,4 +248,6 @@ def test_nobody_looks_where_no_driver_is_loaded(tmp_path: Path) -> None:
 
 @given(st.text(max_size=200) | st.binary(max_size=200).map(lambda raw: raw.decode("latin-1")))
 def test_nothing_ends_in_a_traceback(rubbish: str) -> None:
-    parse_log(f"NVRM: {rubbish}\nNVRM: Xid (PCI:{rubbish}): 79, \n{rubbish}{OFF}", 1.0)
+    log = parse_log(f"NVRM: {rubbish}\nNVRM: Xid (PCI:{rubbish}): 79, \n{rubbish}\n{OFF}", 1.0)
+    assert any((one.address, one.number) == (C1, 79) for one in log.xids)
+    assert loads(DriverLog, dumps(log)) == log

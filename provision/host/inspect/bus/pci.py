@@ -73,13 +73,6 @@ def read_bus(tree: Tree, nodes: Sequence[NumaNode], online: CpuSet) -> Bus:
     )
 
 
-def read_accelerators(
-    tree: Tree, nodes: Sequence[NumaNode], online: CpuSet
-) -> tuple[PciDevice, ...]:
-    """The accelerators alone, in order of their addresses."""
-    return read_bus(tree, nodes, online).accelerators
-
-
 def is_accelerator(class_code: str, vendor_id: str, device_id: str) -> bool:
     """Whether a PCI device may compute: a GPU of a known maker, or any compute accelerator.
 

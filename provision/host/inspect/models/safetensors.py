@@ -7,7 +7,6 @@ known have 2.
 from __future__ import annotations
 
 import json
-import struct
 from dataclasses import dataclass, field
 from typing import TypeGuard
 
@@ -15,7 +14,6 @@ from .header import MIB, Header, HeaderError
 from .packing import weights_in
 from .settings import printable
 
-_LENGTH = struct.Struct("<Q")
 _MOST_HEADER = 16 * MIB
 _MOST_DIMENSIONS = 64
 _MOST_TYPES = 64

@@ -63,12 +63,6 @@ def read_rooms(source: Source, mounts: Sequence[Mount]) -> tuple[RoomNow, ...]:
     return tuple(rooms)
 
 
-def mount_of(mounts: Sequence[Mount], path: str) -> str | None:
-    """The mount point that a path lies on, or would; links are not followed."""
-    mount = mount_above({one.point: one for one in mounts}, path) if path.startswith("/") else None
-    return None if mount is None else mount.point
-
-
 def reach(source: Source, mounts: Sequence[Mount], path: str) -> tuple[str, Mount | None]:
     """Where a path leads, links followed, and the mount it lies on, or would.
 

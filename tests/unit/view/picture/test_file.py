@@ -146,6 +146,11 @@ def test_a_pipe_is_written_as_it_is(tmp_path: Path) -> None:
     assert pipe.is_fifo()
 
 
-def test_nothing_is_asked_of_without_the_option() -> None:
+def test_nothing_is_drawn_without_the_option(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
     may_draw(None)
     save_picture(None, bridged())
+    assert list(tmp_path.iterdir()) == []
+    assert capsys.readouterr() == ("", "")
