@@ -1,0 +1,1 @@
+"""How many bytes a model takes in each format and quantisation. Pure."""

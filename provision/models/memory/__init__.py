@@ -1,0 +1,1 @@
+"""What an instance of a model must hold: on each GPU and in RAM, part by part. Pure."""
