@@ -24,6 +24,7 @@ class LaunchGpu:
     name: str | None = None
     memory_mib: int | None = None
     vendor: Vendor = "nvidia"
+    profile: str | None = None  # of a MIG slice, whose own UUID this is: 1g.10gb
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +60,11 @@ class Launch:
     context: int | None = None
     parallel: int | None = None
     memory_utilization: float | None = None
+    kv_cache: str | None = None  # type of its elements: fp8, q8_0, q4_0; None: the engine's own
+    stage_layers: tuple[int, ...] = ()  # layers of each pipeline stage, where they are not even
+    gpu_layers: int | None = None  # llama.cpp: layers on GPUs when some stay in RAM; None: all
+    expert_parallel: bool = False
+    draft_model: str | None = None
     models_dir: str | None = None
     env: Mapping[str, str] = field(default_factory=dict)
     args: tuple[str, ...] = ()

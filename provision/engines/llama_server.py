@@ -8,74 +8,18 @@ from provision.host.bundle import Drain, Probe
 from provision.host.errors import Diagnostic
 
 from .launch import EngineName, Launch
+from .llama_layers import EVERY_LAYER, gpu_layers, head_comes_first, tensor_split
+from .llama_owned import OWNED_OPTIONS, OWNED_VARIABLES
 from .options import has_option
-from .start import merged, one_model, pinned, post, shared_variables, uuid_devices
+from .start import merged, one_model, pinned, post, slices_alone, uuid_devices
 from .start import url as url_of
+from .versions import at_least, numbers
 
-_EVERY_LAYER = "999"  # `all` is known to newer builds only; a number above any model's to all
 _EMBEDDINGS = ("--embedding", "--embeddings")
-_GPU_LAYERS = ("-ngl", "--gpu-layers", "--n-gpu-layers")
-
-_OWNED = {
-    "--model": "model",
-    "-m": "model",
-    "--model-url": "model",
-    "-mu": "model",
-    "--hf-repo": "model",
-    "-hf": "model",
-    "-hfr": "model",
-    "--hf-file": "model",
-    "-hff": "model",
-    "--models-dir": "model",
-    "--models-preset": "model",
-    "--host": "nothing: instances listen on loopback, the proxy in front",
-    "--port": "port",
-    "--reuse-port": "port",
-    "--ctx-size": "context",
-    "-c": "context",
-    "--parallel": "parallel",
-    "-np": "parallel",
-    "--threads": "numa",
-    "-t": "numa",
-    "--threads-batch": "numa",
-    "-tb": "numa",
-    "--numa": "numa",
-    "--cpu-mask": "numa",
-    "-C": "numa",
-    "--cpu-range": "numa",
-    "-Cr": "numa",
-    "--device": "gpus",
-    "-dev": "gpus",
-    "--api-key": "secrets: {LLAMA_API_KEY: {file: ...}}",
-    "--api-key-file": "secrets: {LLAMA_API_KEY: {file: ...}}",
-    "--api-prefix": "proxy.upstreams.path",
-    "--hf-token": "secrets: {HF_TOKEN: {file: ...}}",
-    "-hft": "secrets: {HF_TOKEN: {file: ...}}",
-    "--metrics": "nothing: it is always on",
-}
-
-_OWNED_VARIABLES = shared_variables(
-    {
-        "LLAMA_ARG_MODEL": "model",
-        "LLAMA_ARG_MODEL_URL": "model",
-        "LLAMA_ARG_HF_REPO": "model",
-        "LLAMA_ARG_HF_FILE": "model",
-        "LLAMA_ARG_HOST": "nothing: instances listen on loopback, the proxy in front",
-        "LLAMA_ARG_PORT": "port",
-        "AIP_HTTP_PORT": "port",  # Vertex's variable beats --port (server.cpp)
-        "LLAMA_ARG_CTX_SIZE": "context",
-        "LLAMA_ARG_N_PARALLEL": "parallel",
-        "LLAMA_ARG_THREADS": "numa",
-        "LLAMA_ARG_THREADS_BATCH": "numa",
-        "LLAMA_ARG_NUMA": "numa",
-        "LLAMA_ARG_DEVICE": "gpus",
-        "LLAMA_ARG_API_PREFIX": "proxy.upstreams.path",
-        "LLAMA_API_KEY": "secrets: {LLAMA_API_KEY: {file: ...}}",
-        "LLAMA_ARG_API_KEY_FILE": "secrets: {LLAMA_API_KEY: {file: ...}}",
-        "HF_TOKEN": "secrets: {HF_TOKEN: {file: ...}}",
-        "HOME": "nothing: it is the state directory",
-    }
-)
+_FLASH_ATTENTION = ("-fa", "--flash-attn")
+_FLASH_ATTENTION_TAKES_A_WORD_SINCE = (6325,)  # #15434: on, off or auto; a bare switch before
+_SPECULATION = ("--spec-type",)
+_SPECULATION_IS_NAMED_SINCE = (9134,)  # #22964, between b9106 and b9134
 
 
 class LlamaServer:
@@ -85,8 +29,8 @@ class LlamaServer:
     user = "llama-server"
     default_port = 8080
     keepalive_timeout_seconds = 4  # cpp-httplib closes idle connections after 5 s
-    owned_options: Mapping[str, str] = _OWNED
-    owned_variables: Mapping[str, str] = _OWNED_VARIABLES
+    owned_options: Mapping[str, str] = OWNED_OPTIONS
+    owned_variables: Mapping[str, str] = OWNED_VARIABLES
     inference_paths = (
         "/apply-template",
         "/chat/completions",
@@ -112,7 +56,7 @@ class LlamaServer:
 
     def problems(self, launch: Launch) -> tuple[Diagnostic, ...]:
         """Exactly one model, and that a file: without one the server turns into a router."""
-        found = list(one_model(launch))
+        found = [*one_model(launch), *slices_alone(launch), *_idle_draft(launch)]
         for model in launch.models:
             if not model.startswith("/"):
                 found.append(
@@ -140,8 +84,7 @@ class LlamaServer:
             words += ["--parallel", str(launch.parallel)]
         if launch.threads is not None:
             words += ["--threads", str(launch.threads), "--threads-batch", str(launch.threads)]
-        if not has_option(launch.args, *_GPU_LAYERS):
-            words += ["--n-gpu-layers", _EVERY_LAYER if launch.gpus else "0"]
+        words += [*_layers(launch), *_kv_cache(launch), *_draft(launch)]
         words.append("--metrics")
         return pinned(launch, (*words, *launch.args))
 
@@ -175,7 +118,8 @@ class LlamaServer:
         return Drain(idle=idle, metric="llamacpp:requests_processing")
 
     def requires(self, launch: Launch) -> tuple[str, ...]:
-        return tuple(model for model in launch.models if model.startswith("/"))
+        models = (*launch.models, *((launch.draft_model,) if launch.draft_model else ()))
+        return tuple(model for model in models if model.startswith("/"))
 
     def process(self, launch: Launch) -> str:
         return launch.program
@@ -183,3 +127,59 @@ class LlamaServer:
     def writable(self, launch: Launch) -> tuple[str, ...]:  # noqa: ARG002 - protocol
         """Nothing: the model file is only read."""
         return ()
+
+
+def _layers(launch: Launch) -> tuple[str, ...]:
+    """Which layers go to which GPU. The split is said even where it is the default."""
+    head_first = head_comes_first(launch.version)
+    words = ["--n-gpu-layers", gpu_layers(launch, head_first)]
+    if len(launch.gpus) > 1:
+        words += ["--split-mode", "layer"]
+    split = tensor_split(launch, head_first)
+    return (*words, *(("--tensor-split", split) if split else ()))
+
+
+def _kv_cache(launch: Launch) -> tuple[str, ...]:
+    """A quantised V cache works with flash attention only (src/llama-context.cpp)."""
+    if launch.kv_cache in (None, "f16"):
+        return ()
+    words = ("--cache-type-k", str(launch.kv_cache), "--cache-type-v", str(launch.kv_cache))
+    if has_option(launch.args, *_FLASH_ATTENTION):
+        return words
+    old = numbers(launch.version) is not None and not at_least(
+        launch.version, _FLASH_ATTENTION_TAKES_A_WORD_SINCE
+    )
+    return (*words, "--flash-attn") if old else (*words, "--flash-attn", "on")
+
+
+def _draft(launch: Launch) -> tuple[str, ...]:
+    """The draft model, wholly on the GPUs where there are any.
+
+    Since #22964 a draft model is loaded and never asked unless the kind of speculation is named
+    (#25345); builds before do not know the word.
+    """
+    if launch.draft_model is None:
+        return ()
+    words = ["--model-draft", launch.draft_model]
+    words += ["--n-gpu-layers-draft", EVERY_LAYER if launch.gpus else "0"]
+    named = has_option(launch.args, *_SPECULATION)
+    if not named and at_least(launch.version, _SPECULATION_IS_NAMED_SINCE):
+        words += ["--spec-type", "draft-simple"]
+    return tuple(words)
+
+
+def _idle_draft(launch: Launch) -> tuple[Diagnostic, ...]:
+    """A warning where it cannot be told whether the draft model would be asked."""
+    if launch.draft_model is None or has_option(launch.args, *_SPECULATION):
+        return ()
+    if numbers(launch.version) is not None:
+        return ()
+    return (
+        Diagnostic(
+            "draft-may-idle",
+            f"{launch.group}: the build of llama-server is not known; since build "
+            f"{_SPECULATION_IS_NAMED_SINCE[0]} draft_model is used only with --spec-type",
+            hint="for such a build add to args: --spec-type, draft-simple",
+            severity="warning",
+        ),
+    )

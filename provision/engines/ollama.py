@@ -9,13 +9,15 @@ from provision.host.errors import Diagnostic
 from provision.host.ollama_tags import DEFAULT_MODELS_DIR, OllamaTag
 
 from .launch import EngineName, Launch
-from .start import merged, pinned, post, shared_variables, uuid_devices
+from .llama_layers import gpu_layers, tensor_split
+from .start import merged, pinned, post, shared_variables, slices_alone, uuid_devices
 from .start import url as url_of
 
 HOME = "/var/lib/ollama"
 # Ollama's own default depends on the VRAM it sees, up to 262144 (server/routes.go): too much to be
 # left to chance, since memory grows with it.
 DEFAULT_CONTEXT = 8192
+FIT_TARGET_MIB = 256  # provision.models.memory.overhead counts as much
 
 _OWNED_VARIABLES = shared_variables(
     {
@@ -23,12 +25,18 @@ _OWNED_VARIABLES = shared_variables(
         "OLLAMA_MODELS": "models_dir",
         "OLLAMA_CONTEXT_LENGTH": "context",
         "OLLAMA_NUM_PARALLEL": "parallel",
+        "OLLAMA_KV_CACHE_TYPE": "kv_cache",
         "OLLAMA_MAX_LOADED_MODELS": "models",
         "OLLAMA_SCHED_SPREAD": "gpus",
         "OLLAMA_VULKAN": "gpus",
         "GGML_VK_VISIBLE_DEVICES": "gpus",
-        "LLAMA_ARG_THREADS": "numa",
+        "LLAMA_ARG_CACHE_TYPE_K": "kv_cache",
+        "LLAMA_ARG_CACHE_TYPE_V": "kv_cache",
+        "LLAMA_ARG_N_GPU_LAYERS": "cpu_offload",
         "LLAMA_ARG_NUMA": "numa",
+        "LLAMA_ARG_SPLIT_MODE": "gpus",
+        "LLAMA_ARG_TENSOR_SPLIT": "gpus",
+        "LLAMA_ARG_THREADS": "numa",
         "HOME": "nothing: it is the state directory",
     }
 )
@@ -62,11 +70,13 @@ class Ollama:
     )
 
     def problems(self, launch: Launch) -> tuple[Diagnostic, ...]:
+        found = slices_alone(launch)
         if not launch.args:
-            return ()
+            return found
         given = " ".join(launch.args)
         message = f"{launch.group}: args is {given}, but `ollama serve` takes no options"
-        return (Diagnostic("no-options", message, hint="Ollama is set by variables: use env"),)
+        hint = "Ollama is set by variables: use env"
+        return (*found, Diagnostic("no-options", message, hint=hint))
 
     def command(self, launch: Launch) -> tuple[str, ...]:
         return pinned(launch, (launch.program, "serve", *launch.args))
@@ -88,9 +98,17 @@ class Ollama:
         if launch.threads is not None:
             # the llama-server child takes all cores of the machine otherwise, pinned or not
             own["LLAMA_ARG_THREADS"] = str(launch.threads)
+        own |= _layers(launch)
         # Wishes that an owner may change. The folder is shared, at least with whoever pulls, and
         # each start would prune what looks unused: a pull that takes longer than an hour is lost.
         wishes = {"OLLAMA_KEEP_ALIVE": "-1", "OLLAMA_NO_CLOUD": "1", "OLLAMA_NOPRUNE": "1"}
+        if launch.gpus:
+            # What it keeps free of each GPU before it moves layers to RAM; 1024 by default. The
+            # plan has counted what the model needs, so that such a move would be for nothing.
+            wishes["LLAMA_ARG_FIT_TARGET"] = str(FIT_TARGET_MIB)
+        if launch.kv_cache not in (None, "f16"):
+            own["OLLAMA_KV_CACHE_TYPE"] = str(launch.kv_cache)
+            wishes["OLLAMA_FLASH_ATTENTION"] = "1"  # without it the type is not taken
         return merged(launch, {**wishes, **launch.env, **own})
 
     def folder(self, launch: Launch) -> str:
@@ -134,3 +152,22 @@ class Ollama:
 
     def writable(self, launch: Launch) -> tuple[str, ...]:
         return (launch.models_dir,) if launch.models_dir else ()
+
+
+def _layers(launch: Launch) -> dict[str, str]:
+    """Layers in RAM and the split over GPUs, for an instance of one model.
+
+    The llama-server child inherits the environment and is given neither option (llm/
+    llama_server.go, since 2026: num_gpu is -1 by default), so it reads these variables, all its
+    builds with the head first. They count layers of one model; several models are left to Ollama,
+    and so is everything in older releases, which have a runner of their own.
+    """
+    if len(launch.models) != 1:
+        return {}
+    found: dict[str, str] = {}
+    if launch.gpus and launch.gpu_layers is not None:
+        found["LLAMA_ARG_N_GPU_LAYERS"] = gpu_layers(launch, head_first=True)
+    split = tensor_split(launch, head_first=True)
+    if split:
+        found["LLAMA_ARG_TENSOR_SPLIT"] = split
+    return found

@@ -10,7 +10,7 @@ from provision.host.bundle import Probe, SecretReference
 from provision.host.errors import Diagnostic
 from provision.host.quantity import CpuSet
 
-from .launch import Launch
+from .launch import Launch, LaunchGpu
 
 # CUDA's own default is FASTEST_FIRST, which is not nvidia-smi's order (nvml.h, CUDA guide).
 DEVICE_ORDER = "PCI_BUS_ID"
@@ -49,9 +49,34 @@ def pinned(launch: Launch, command: tuple[str, ...]) -> tuple[str, ...]:
     return (*words, "--", *command)
 
 
+def is_slice(gpu: LaunchGpu) -> bool:
+    """Whether this is a MIG slice; drivers may not tell its profile, its UUID always does."""
+    return gpu.profile is not None or gpu.uuid.startswith("MIG-")
+
+
+def slices_alone(launch: Launch) -> tuple[Diagnostic, ...]:
+    """The complaint about a slice among other GPUs.
+
+    A process sees one compute instance of one MIG device, whatever the list of visible devices
+    says ("CUDA_VISIBLE_DEVICES and MIG", NVIDIA Multi-Instance GPU User Guide).
+    """
+    if len(launch.gpus) < 2 or not any(is_slice(gpu) for gpu in launch.gpus):
+        return ()
+    names = ", ".join(gpu.uuid for gpu in launch.gpus)
+    return (
+        Diagnostic(
+            "slice-among-gpus",
+            f"{launch.group}: a process can use one MIG slice and nothing besides, planned are "
+            f"{names}",
+            hint="an instance of its own for each slice",
+        ),
+    )
+
+
 def uuid_devices(launch: Launch) -> dict[str, str]:
     """Device variables by full UUID, for engines that take them (Ollama, llama.cpp).
 
+    A MIG slice is named by its own UUID, which is the only name that CUDA takes for it.
     AMD: ROCR_VISIBLE_DEVICES alone; setting the numeric lists too makes Ollama rewrite them
     (ollama discover/runner.go). Without GPUs both are `-1`, Ollama's documented way to the CPU.
     """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 
 from provision.host.bundle import Drain, Probe
@@ -9,9 +10,10 @@ from provision.host.errors import Diagnostic
 
 from .launch import EngineName, Launch
 from .options import has_option, named_options, option_value
-from .start import DEVICE_ORDER, merged, one_model, pinned, post, shared_variables
+from .start import DEVICE_ORDER, is_slice, merged, one_model, pinned, post, slices_alone
 from .start import url as url_of
-from .versions import at_least
+from .versions import at_least, numbers
+from .vllm_owned import OWNED_OPTIONS, OWNED_VARIABLES
 
 STATE = "/var/lib/vllm"
 CACHE = "/var/cache/vllm"
@@ -22,6 +24,11 @@ _READY_TIMEOUT_SECONDS = 3600
 
 _SHUTDOWN_TIMEOUT_SINCE = (0, 18, 0)  # vllm-project/vllm#36666
 _NUMA_BIND_SINCE = (0, 22)  # #38635; the oldest release whose documentation holds it
+# Up to 0.22.0 every entry of CUDA_VISIBLE_DEVICES was put through int(): ValueError, said as
+# "Model architectures failed to be inspected" (vllm#20939, #41848 with 0.20.1, #46132 with 0.10.0).
+# 0.24.0 and 0.25.1 resolve UUIDs through NVML (read and run by others: noonghunna/club-3090#750).
+_UUIDS_SINCE = (0, 24)
+DRAFT_TOKENS = 5  # that the draft model guesses at a time, as in vLLM's own examples
 # Measured with the parser of 0.32: exit 2.
 _GONE_SINCE = "0.32"
 _GONE = {
@@ -30,46 +37,6 @@ _GONE = {
     "--disable-log-requests": "leave it out: requests are logged only with --enable-log-requests",
     "--task": "use --runner or --convert",
 }
-
-_OWNED = {
-    "--model": "model",
-    "--host": "nothing: instances listen on loopback, the proxy in front",
-    "--port": "port",
-    "--uds": "port",
-    "--tensor-parallel-size": "tensor_parallel_size",
-    "-tp": "tensor_parallel_size",
-    "--pipeline-parallel-size": "pipeline_parallel_size",
-    "-pp": "pipeline_parallel_size",
-    "--data-parallel-size": "replicas",
-    "-dp": "replicas",
-    "--data-parallel-size-local": "replicas",
-    "-dpl": "replicas",
-    "--max-model-len": "context",
-    "--max-num-seqs": "parallel",
-    "--gpu-memory-utilization": "memory_utilization",
-    "--device-ids": "gpus",
-    "--numa-bind": "numa",
-    "--numa-bind-nodes": "numa",
-    "--numa-bind-cpus": "numa",
-    "--shutdown-timeout": "nothing: it follows from the unit's stop time-out",
-    "--api-key": "secrets: {VLLM_API_KEY: {file: ...}}",
-    "--hf-token": "secrets: {HF_TOKEN: {file: ...}}",
-}
-
-_OWNED_VARIABLES = shared_variables(
-    {
-        "VLLM_PORT": "nothing: the base of internal ports, not the API's",
-        "VLLM_API_KEY": "secrets: {VLLM_API_KEY: {file: ...}}",
-        "VLLM_CACHE_ROOT": "nothing: a folder of its own for each instance",
-        "VLLM_WORKER_MULTIPROC_METHOD": "numa",
-        "TRITON_CACHE_DIR": "nothing: a folder of its own for each instance",
-        "HF_HOME": "models_dir",
-        "HF_TOKEN": "secrets: {HF_TOKEN: {file: ...}}",
-        "OMP_NUM_THREADS": "numa",
-        "VLLM_CPU_OMP_THREADS_BIND": "numa",
-        "HOME": "nothing: it is the state directory",
-    }
-)
 
 
 def knows_numa_bind(version: str | None) -> bool:
@@ -84,8 +51,8 @@ class Vllm:
     user = "vllm"
     default_port = 8000
     keepalive_timeout_seconds = 4  # uvicorn closes idle connections after 5 s
-    owned_options: Mapping[str, str] = _OWNED
-    owned_variables: Mapping[str, str] = _OWNED_VARIABLES
+    owned_options: Mapping[str, str] = OWNED_OPTIONS
+    owned_variables: Mapping[str, str] = OWNED_VARIABLES
     # Its key guards /v1 only, so nothing else is let through.
     inference_paths = (
         "/v1/audio/transcriptions",
@@ -103,7 +70,7 @@ class Vllm:
     )
 
     def problems(self, launch: Launch) -> tuple[Diagnostic, ...]:
-        found = list(one_model(launch))
+        found = [*one_model(launch), *slices_alone(launch), *_crash_on_slice(launch)]
         for model in launch.models:
             if model.startswith("-") or not model.strip():
                 message = (
@@ -146,6 +113,7 @@ class Vllm:
         if launch.gpus or launch.memory_utilization is not None:
             share = launch.memory_utilization or DEFAULT_MEMORY_UTILIZATION
             words += ["--gpu-memory-utilization", f"{share:.4g}"]
+        words += _memory_options(launch)
         if at_least(launch.version, _SHUTDOWN_TIMEOUT_SINCE):
             words += ["--shutdown-timeout", str(DRAIN_SECONDS)]
         if launch.pin.per_worker:
@@ -168,6 +136,10 @@ class Vllm:
         if launch.threads is not None:
             workers = max(1, len(launch.gpus))
             own["OMP_NUM_THREADS"] = str(max(1, launch.threads // workers))
+        if launch.pipeline_parallel_size > 1 and launch.stage_layers:
+            own["VLLM_PP_LAYER_PARTITION"] = ",".join(map(str, launch.stage_layers))
+        if _on_slice(launch):
+            own["CUDA_VISIBLE_DEVICES"] = launch.gpus[0].uuid
         if launch.pin.per_worker:
             own["VLLM_WORKER_MULTIPROC_METHOD"] = "spawn"  # binding has no effect after fork
         if not launch.gpus and launch.pin.form != "none":
@@ -180,8 +152,11 @@ class Vllm:
         return merged(launch, {**wishes, **launch.env, **own})
 
     def visible_devices_variable(self, launch: Launch) -> str | None:
-        """Guard sets indices: several versions crash on UUIDs (vllm#20939, #41848)."""
-        if not launch.gpus:
+        """Guard sets indices: several versions crash on UUIDs (vllm#20939, #41848).
+
+        No index names a MIG slice, so its UUID stands in the environment.
+        """
+        if not launch.gpus or _on_slice(launch):
             return None
         return "HIP_VISIBLE_DEVICES" if launch.gpus[0].vendor == "amd" else "CUDA_VISIBLE_DEVICES"
 
@@ -213,10 +188,45 @@ class Vllm:
 
     def requires(self, launch: Launch) -> tuple[str, ...]:
         """A model given as a path; an id is downloaded to HF_HOME by vLLM itself."""
-        return tuple(model for model in launch.models if model.startswith("/"))
+        models = (*launch.models, *((launch.draft_model,) if launch.draft_model else ()))
+        return tuple(model for model in models if model.startswith("/"))
 
     def process(self, launch: Launch) -> str:
         return launch.program
 
     def writable(self, launch: Launch) -> tuple[str, ...]:
         return (launch.models_dir,) if launch.models_dir else ()
+
+
+def _memory_options(launch: Launch) -> tuple[str, ...]:
+    """What else decides what lies on the GPUs: type of the KV cache, experts, draft model."""
+    words: list[str] = []
+    if launch.kv_cache not in (None, "f16"):  # f16 is `auto`: the type that the model computes in
+        words += ["--kv-cache-dtype", str(launch.kv_cache)]
+    if launch.expert_parallel:
+        words.append("--enable-expert-parallel")
+    if launch.draft_model is not None:
+        draft = {"model": launch.draft_model, "num_speculative_tokens": DRAFT_TOKENS}
+        words += ["--speculative-config", json.dumps(draft, ensure_ascii=False)]
+    return tuple(words)
+
+
+def _on_slice(launch: Launch) -> bool:
+    return any(is_slice(gpu) for gpu in launch.gpus)
+
+
+def _crash_on_slice(launch: Launch) -> tuple[Diagnostic, ...]:
+    """A warning about versions that do not start on a MIG slice."""
+    if not _on_slice(launch) or at_least(launch.version, _UUIDS_SINCE):
+        return ()
+    known = numbers(launch.version) is not None
+    found = f"found is vLLM {launch.version}" if known else "the version found is not known"
+    return (
+        Diagnostic(
+            "vllm-on-slice",
+            f"{launch.group}: vLLM up to 0.22 cannot be started on a MIG slice, since it takes no "
+            f"UUID of a GPU; {found}",
+            hint="use vLLM 0.24 or later",
+            severity="warning",
+        ),
+    )

@@ -45,13 +45,18 @@ def guard(name: str, files: Files, wait_seconds: float = _DRIVER_SECONDS) -> Non
 
 
 def wait_for_gpus(runtime: InstanceRuntime, seconds: float) -> tuple[GuardGpu, ...]:
-    """All GPUs present, once the planned ones are among them; ProvisionError after the time."""
+    """All cards present, once the planned GPUs are there; ProvisionError after the time.
+
+    MIG slices are looked for only where one is planned.
+    """
     deadline = time.monotonic() + seconds
     while True:
         try:
             with nvml() as session:
                 present = session.present()
-            problem = missing(runtime.gpus, present)
+                sliced = any(is_slice(gpu) for gpu in runtime.gpus)
+                slices = session.slices() if sliced else ()
+            problem = missing(runtime.gpus, (*present, *slices))
             error = fail("gpu-missing", f"{runtime.name}: {problem}") if problem else None
         except ProvisionError as failure:
             present, error = (), failure
@@ -62,6 +67,11 @@ def wait_for_gpus(runtime: InstanceRuntime, seconds: float) -> tuple[GuardGpu, .
         time.sleep(min(_EVERY_SECONDS, max(0.0, deadline - time.monotonic())))
 
 
+def is_slice(gpu: GuardGpu) -> bool:
+    """Whether this is a MIG slice: its UUID is its own, its address that of its card."""
+    return gpu.uuid.startswith("MIG-")
+
+
 def missing(planned: Sequence[GuardGpu], present: Sequence[GuardGpu]) -> str | None:
     """What is wrong with the GPUs that are there, in one line; None when all is as planned."""
     by_uuid = {gpu.uuid: gpu for gpu in present}
@@ -69,14 +79,26 @@ def missing(planned: Sequence[GuardGpu], present: Sequence[GuardGpu]) -> str | N
     if gone:
         lost = ", ".join(f"{gpu.uuid} at {gpu.address}" for gpu in gone)
         here = ", ".join(f"{gpu.uuid} at {gpu.address}" for gpu in present) or "none"
-        return f"planned GPU not there: {lost}; present: {here}. Plan again after a change of cards"
+        return f"planned {_noun(gone)} not there: {lost}; present: {here}. {_remedy(gone)}"
     moved = [gpu for gpu in planned if by_uuid[gpu.uuid].address != gpu.address]
     if moved:
         lines = [
             f"{gpu.uuid} is at {by_uuid[gpu.uuid].address}, not {gpu.address}" for gpu in moved
         ]
-        return f"GPU in another slot: {', '.join(lines)}. Its NUMA node may differ: plan again"
+        where = f"{_noun(moved)} in another slot: {', '.join(lines)}"
+        return f"{where}. Its NUMA node may differ: plan again"
     return None
+
+
+def _noun(gpus: Sequence[GuardGpu]) -> str:
+    return "MIG slice" if all(is_slice(gpu) for gpu in gpus) else "GPU"
+
+
+def _remedy(gone: Sequence[GuardGpu]) -> str:
+    """Slices are forgotten at every boot, unless something makes them again."""
+    if all(is_slice(gpu) for gpu in gone):
+        return "Slices do not outlive a boot: make them again before this unit, or plan again"
+    return "Plan again after a change of cards"
 
 
 def visible_devices(planned: Sequence[GuardGpu], present: Sequence[GuardGpu]) -> str:

@@ -49,6 +49,17 @@ class Nvml:
                 continue
         return tuple(sorted(found, key=lambda gpu: gpu.address))
 
+    def slices(self) -> tuple[GuardGpu, ...]:
+        """Every MIG slice: its own UUID at the address of its card, in PCI order."""
+        found: list[GuardGpu] = []
+        for index in range(self._call("count the GPUs", self._nvml.nvmlDeviceGetCount)):
+            try:
+                card = self._nvml.nvmlDeviceGetHandleByIndex(index)
+                found += self._slices_of(card, self._identity(card).address)
+            except self._nvml.NVMLError:  # a lost card does not hide the others' slices
+                continue
+        return tuple(sorted(found, key=lambda gpu: (gpu.address, gpu.uuid)))
+
     def read(self, uuid: str) -> GpuReading:
         """Settings of one GPU."""
         handle = self._handle(uuid)
@@ -88,7 +99,10 @@ class Nvml:
         )
 
     def processes(self, uuid: str) -> tuple[int, ...] | None:
-        """Process ids that compute on a GPU; None where NVML does not tell."""
+        """Process ids that compute on a GPU or slice; None where NVML does not tell.
+
+        A card in MIG mode lists the processes of its slices too.
+        """
         handle = self._handle(uuid)
         found = self._maybe(lambda: self._nvml.nvmlDeviceGetComputeRunningProcesses(handle))
         return None if found is None else tuple(sorted({int(one.pid) for one in found}))
@@ -102,6 +116,20 @@ class Nvml:
         uuid = _text(self._nvml.nvmlDeviceGetUUID(handle))
         pci = self._nvml.nvmlDeviceGetPciInfo(handle)
         return GuardGpu(uuid, PciAddress.parse(_text(pci.busId)))
+
+    def _slices_of(self, card: Any, address: PciAddress) -> list[GuardGpu]:
+        """Slices of one card; none where MIG is off or the driver does not know it."""
+        most = self._maybe(lambda: self._nvml.nvmlDeviceGetMaxMigDeviceCount(card)) or 0
+        uuids = [self._slice_uuid(card, slot) for slot in range(most)]
+        return [GuardGpu(uuid, address) for uuid in uuids if uuid is not None]
+
+    def _slice_uuid(self, card: Any, slot: int) -> str | None:
+        """None for a free slot, which is a hole in the numbering and not its end."""
+        try:
+            handle = self._nvml.nvmlDeviceGetMigDeviceHandleByIndex(card, slot)
+            return _text(self._nvml.nvmlDeviceGetUUID(handle))
+        except self._nvml.NVMLError:
+            return None
 
     def _call(self, what: str, function: Callable[[], T]) -> T:
         try:

@@ -144,7 +144,7 @@ def _gpus(view: View, starting: list[Instance]) -> list[Diagnostic]:
     ours = {one.unit for one in view.bundle.instances} | units_stopped(view)
     try:
         with nvml() as session:
-            present = {gpu.uuid for gpu in session.present()}
+            present = {gpu.uuid for gpu in (*session.present(), *session.slices())}
             holders = {
                 uuid: [(pid, unit_of_pid(pid)) for pid in session.processes(uuid) or ()]
                 for uuid in sorted(uuids & present)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
-from .bundle import Instance
+from .bundle import GuardGpu, Instance
 from .errors import ProvisionError
 from .files import Files
 from .guard import visible_devices
@@ -23,8 +23,9 @@ def gpu_checks(instance: Instance, status: UnitStatus, files: Files) -> list[Che
     try:
         runtime = load_runtime(files, instance.name)
         with nvml() as session:
-            present = session.present()
-            users = {gpu.uuid: session.processes(gpu.uuid) for gpu in present}
+            present, slices = session.present(), session.slices()
+            told = {gpu.uuid: session.processes(gpu.uuid) for gpu in (*present, *slices)}
+        users = by_slice(instance.runtime.gpus, present, slices, told)
         checks: list[Check] = []
         if runtime.visible_devices_variable and status.main_pid:
             wanted = visible_devices(runtime.gpus, present)
@@ -35,6 +36,32 @@ def gpu_checks(instance: Instance, status: UnitStatus, files: Files) -> list[Che
         return [Check(instance.name, "gpus", None, ", ".join(planned), "unknown", why)]
     pids = set(members_of(status.cgroup)) or {status.main_pid or 0}
     return [*checks, used(instance.name, planned, users, pids)]
+
+
+def by_slice(
+    planned: Sequence[GuardGpu],
+    cards: Sequence[GuardGpu],
+    slices: Sequence[GuardGpu],
+    told: Mapping[str, tuple[int, ...] | None],
+) -> dict[str, tuple[int, ...] | None]:
+    """Pids by GPU, where a card in MIG mode stands only for what no slice of it accounts for.
+
+    Such a card lists the processes of its slices too, and some drivers list them there alone: then
+    the slice that is planned on this card is taken for theirs. told: what NVML lists of each.
+    """
+    users = dict(told)
+    for card in cards:
+        own = [gpu.uuid for gpu in slices if gpu.address == card.address]
+        listed = told.get(card.uuid)
+        if not own or listed is None:
+            continue
+        accounted = {pid for uuid in own for pid in told.get(uuid) or ()}
+        left = tuple(pid for pid in listed if pid not in accounted)
+        ours = [gpu.uuid for gpu in planned if gpu.uuid in own]
+        users[card.uuid] = () if ours else left
+        for uuid in ours:
+            users[uuid] = tuple(sorted({*(told.get(uuid) or ()), *left}))
+    return users
 
 
 def used(

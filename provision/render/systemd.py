@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from provision.engines.launch import Launch, Pin
+from provision.engines.launch import Launch, LaunchGpu, Pin
 from provision.engines.registry import engine_named
+from provision.engines.start import is_slice
 from provision.host.bundle import Artifact
 from provision.host.quantity import CpuSet
 from provision.plan.plan import Plan
@@ -139,9 +140,16 @@ def _link(path: str, unit: str) -> Artifact:
 
 def _description(launch: Launch) -> str:
     """By PCI address: an index may move, and a changed drop-in is a restart."""
-    where = " ".join(str(gpu.address) for gpu in launch.gpus) or "CPU"
+    where = " ".join(_place(gpu) for gpu in launch.gpus) or "CPU"
     models = " ".join(launch.models)
     return f"{_TITLES[launch.engine]} {launch.name}: {models} on {where}, port {launch.port}"
+
+
+def _place(gpu: LaunchGpu) -> str:
+    """A card's address, `1g.10gb of 0000:17:00.0` for a slice of it."""
+    if not is_slice(gpu):
+        return str(gpu.address)
+    return f"{gpu.profile or 'a MIG slice'} of {gpu.address}"
 
 
 def _mounts(launch: Launch) -> tuple[str, ...]:

@@ -22,6 +22,11 @@ def canonical(text: str) -> str | None:
         return None
 
 
+def is_slice(text: str) -> bool:
+    """Whether this names a MIG slice."""
+    return text.startswith("MIG-") and bool(_GPU.fullmatch(text))
+
+
 def is_index(text: str) -> bool:
     """Whether this is a bare number, as nvidia-smi counts GPUs."""
     return bool(re.fullmatch(r"\s*\d+(\s*,\s*\d+)*\s*", text))

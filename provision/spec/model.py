@@ -73,6 +73,19 @@ class NumaPin(Strict):
     """preferred: other nodes when these are full. bind: never; needs enough memory there."""
 
 
+class MemorySpec(Strict):
+    """Memory of a model that neither its files nor the catalogue tell, over all its GPUs."""
+
+    weights_gib: Annotated[float, Field(gt=0, le=100_000)]
+    """GiB of its weights as they are stored: the size of its files."""
+    kv_cache_gib: Annotated[float, Field(ge=0, le=100_000)] = 1.0
+    """GiB of KV cache for all requests that are worked on at the same time."""
+    layers: Annotated[int, Field(ge=1, le=10_000)] | None = None
+    """Its layers; without them it is not split into stages."""
+    heads: Annotated[int, Field(ge=1, le=10_000)] | None = None
+    """Its attention heads; without them it is not split by tensor parallel."""
+
+
 class InstanceSpec(Strict):
     """One service: an engine serving a model, once or in several replicas."""
 
@@ -89,25 +102,46 @@ class InstanceSpec(Strict):
         | Annotated[GpuSelector, Tag("=mapping")],
         ByForm,
     ] = "auto"
-    """auto (one GPU), a count (0: CPU only), a list of UUIDs or PCI addresses, or
-    {model, node, count}."""
+    """auto (as few as hold the model), a count (0: CPU only), a list of UUIDs or PCI addresses,
+    or {model, node, count}. A MIG slice is named by its UUID (MIG-...), alone."""
     replicas: Annotated[
         Annotated[int, Field(ge=1, le=64), Tag("=number")]
-        | Annotated[Literal["per-gpu"], Tag("=text")],
+        | Annotated[Literal["per-gpu", "auto"], Tag("=text")],
         ByForm,
     ] = 1
-    """How many copies, or per-gpu: one on each GPU that no other instance claims."""
+    """How many copies. per-gpu: one on each GPU that no other instance claims. auto: as many as
+    fit on those GPUs, each on as many as it needs."""
+    optimize: Literal["latency", "throughput", "memory"] | None = None
+    """What the split over GPUs is chosen for: latency of one stream, throughput of many streams,
+    or memory (the fewest GPUs). Default: that of the file."""
+    share_gpus: bool = False
+    """Instances that say true may be on the same GPU, where the memory of all of them adds up to
+    no more than it has. Otherwise each has its GPUs to itself."""
+    cpu_offload: bool = False
+    """llama-server, ollama: layers that the GPUs do not hold stay in RAM and run on the CPU, which
+    is several times slower. Without it a model that does not fit is an error."""
+    memory: MemorySpec | None = None
+    """Memory of a model whose files are not on the host and that the catalogue does not know."""
     tensor_parallel_size: Annotated[int, Field(ge=1, le=64)] | None = None
-    """vllm: GPUs that share every layer. Default: the number of GPUs of a replica."""
+    """vllm: GPUs that share every layer. Default: chosen for the GPUs of a replica."""
     pipeline_parallel_size: Annotated[int, Field(ge=1, le=64)] | None = None
-    """vllm: stages of layers, one after the other. Default 1."""
+    """vllm: stages of layers, one after the other. Default: chosen, 1 where that is best."""
     context: Annotated[int, Field(ge=128, le=10_485_760)] | None = None
     """Tokens of context for one request (ollama's num_ctx, vllm's --max-model-len;
     llama-server gets context x parallel)."""
     parallel: Annotated[int, Field(ge=1, le=4096)] | None = None
     """Requests that one instance works on at the same time."""
+    kv_cache: Literal["f16", "fp8", "q8_0", "q4_0"] | None = None
+    """Type of the KV cache: f16, fp8 (vllm), q8_0 or q4_0 (llama-server, ollama). Smaller types
+    hold more context in the same memory. Default: f16."""
+    draft_model: str | None = None
+    """A small model that guesses tokens ahead for the large one to check (llama-server: a .gguf
+    file; vllm: an id or folder). Its memory is counted too."""
+    expert_parallel: bool | None = None
+    """vllm: whole experts on each GPU in place of a part of every expert. Default: false."""
     memory_utilization: Annotated[float, Field(gt=0, le=1)] | None = None
-    """vllm: share of each GPU's memory that the instance may take. Default 0.90."""
+    """vllm: share of each GPU's memory that the instance may take. Default 0.90; where it shares
+    its GPUs, what it needs."""
     binary: AbsolutePath | None = None
     """The engine's program, where it is not found on the usual paths."""
     venv: AbsolutePath | None = None
@@ -141,7 +175,7 @@ class PowerLimit(Strict):
         | Annotated[GpuSelector, Tag("=mapping")],
         ByForm,
     ]
-    """UUIDs or PCI addresses, or {model, node, count}."""
+    """UUIDs or PCI addresses of whole cards, or {model, node, count}."""
     watts: Annotated[int, Field(ge=1, le=5000)]
     """The limit in watts."""
 
@@ -216,6 +250,11 @@ class HostSpec(Strict):
     """Version of this file's format: 1."""
     instances: Annotated[dict[Name, InstanceSpec], Field(min_length=1)]
     """The services by name."""
+    optimize: Literal["latency", "throughput", "memory"] = "latency"
+    """What splits over GPUs are chosen for (latency, throughput or memory), where an instance does
+    not say it itself."""
+    reserved_gpus: Annotated[list[str], Field(min_length=1)] | None = None
+    """GPUs that no instance may get, a list of UUIDs or PCI addresses; a MIG slice by its UUID."""
     gpu_settings: GpuSettingsSpec | None = None
     """Settings of the NVIDIA driver."""
     proxy: ProxySpec | None = None

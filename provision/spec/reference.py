@@ -6,7 +6,15 @@ from typing import Any
 
 from .schema import json_schema
 
-_ORDER = ("HostSpec", "InstanceSpec", "GpuSelector", "NumaPin", "Secret", "GpuSettingsSpec")
+_ORDER = (
+    "HostSpec",
+    "InstanceSpec",
+    "GpuSelector",
+    "MemorySpec",
+    "NumaPin",
+    "Secret",
+    "GpuSettingsSpec",
+)
 _HEAD = """\
 # host.yaml, version 1
 
@@ -39,6 +47,7 @@ def _title(name: str) -> str:
     titles |= {"GpuSettingsSpec": "gpu_settings", "UpstreamSpec": "proxy.upstreams[]"}
     titles |= {"Timeouts": "proxy.timeouts", "PowerLimit": "gpu_settings.power_limit_watts[]"}
     titles |= {"GpuSelector": "A choice of GPUs", "NumaPin": "numa as a mapping"}
+    titles |= {"MemorySpec": "memory"}
     return titles.get(name, "A reference to a secret" if name == "Secret" else name)
 
 

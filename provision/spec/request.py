@@ -13,6 +13,9 @@ from .listen import BadListenError, parse_listen
 if TYPE_CHECKING:
     from .model import HostSpec, InstanceSpec
 
+# HF_HOME of the units that are given no models_dir: below the state directory of user vllm.
+DEFAULT_HF_HOME = "/var/lib/vllm/huggingface"
+
 
 def inspect_request(spec: HostSpec) -> InspectRequest:
     """Paths, venvs, binaries and ports, sorted, each once; what the findings must know besides."""
@@ -46,15 +49,23 @@ def _ports(spec: HostSpec) -> set[int]:
 def _model_paths(spec: InstanceSpec) -> set[str]:
     """Files and folders that show whether the models are on the host."""
     paths = {spec.models_dir} if spec.models_dir else set()
-    models = spec.models or ([spec.model] if spec.model else [])
     if spec.engine == "ollama":
-        folder = spec.models_dir or DEFAULT_MODELS_DIR
-        paths.add(folder)
-        paths |= {OllamaTag.parse(model).manifest(folder) for model in models}
-        return paths
-    paths |= {model for model in models if model.startswith("/")}
-    if spec.engine == "vllm" and spec.models_dir:
-        # Where Hugging Face's hub client keeps a model below HF_HOME.
-        hub = f"{spec.models_dir.rstrip('/')}/hub/models--"
-        paths |= {hub + model.replace("/", "--") for model in models if not model.startswith("/")}
+        paths.add(spec.models_dir or DEFAULT_MODELS_DIR)
+    models = list(spec.models or ([spec.model] if spec.model else []))
+    models += [spec.draft_model] if spec.draft_model else []
+    for model in models:
+        paths |= set(model_paths(spec.engine, model, spec.models_dir))
     return paths
+
+
+def model_paths(engine: str, model: str, models_dir: str | None = None) -> tuple[str, ...]:
+    """Where an engine keeps a model on the host: its manifest, its file, its folder of the hub."""
+    if engine == "ollama":
+        return (OllamaTag.parse(model).manifest(models_dir or DEFAULT_MODELS_DIR),)
+    if model.startswith("/"):
+        return (model,)
+    if engine != "vllm":
+        return ()
+    # Where Hugging Face's hub client keeps a model below HF_HOME.
+    hub = (models_dir or DEFAULT_HF_HOME).rstrip("/")
+    return (f"{hub}/hub/models--{model.replace('/', '--')}",)

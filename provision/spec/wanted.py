@@ -16,6 +16,7 @@ PATTERNS = {
 # What the items of a list are, where "text" would not say it.
 _ITEMS = {
     "gpus": "UUIDs or PCI addresses",
+    "reserved_gpus": "UUIDs or PCI addresses",
     "models": "models",
     "args": "options",
     "allow": "addresses or networks",
@@ -29,6 +30,7 @@ _TEXTS = {
     "listen": "ADDRESS:PORT",
     "allow": "an address or network",
     "gpus": "a UUID or PCI address",
+    "reserved_gpus": "a UUID or PCI address",
     "args": "an option as text",
 }
 
@@ -47,6 +49,7 @@ class Wanted:
         """Where a key that stands in the wrong place belongs: `gpu_settings`, `an instance`."""
         owners = {
             "an instance": "InstanceSpec",
+            "memory of an instance": "MemorySpec",
             "gpu_settings": "GpuSettingsSpec",
             "proxy": "ProxySpec",
             "an upstream of proxy": "UpstreamSpec",
@@ -94,14 +97,13 @@ class Wanted:
         return [] if node.get("type") == "null" else [node]
 
     def _words(self, node: dict[str, Any], key: str, item: bool) -> str:
-        words = [self._form(one, key, item) for one in self._branches(node)]
+        words: list[str] = []
+        for one in self._branches(node):
+            words += map(str, one["enum"]) if "enum" in one else [self._form(one, key, item)]
         return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} or {words[-1]}"
 
     def _form(self, node: dict[str, Any], key: str, item: bool) -> str:
         kind = node.get("type")
-        if "enum" in node:
-            words = [str(one) for one in node["enum"]]
-            return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} or {words[-1]}"
         if kind in ("integer", "number"):
             low = node.get("minimum", node.get("exclusiveMinimum"))
             start = f"above {low:g} up" if "exclusiveMinimum" in node else f"{low}"
@@ -123,4 +125,4 @@ def _mapping_words(node: dict[str, Any], key: str) -> str:
         return {"env": "a mapping of VARIABLE: text", "instances": "a mapping of names"}.get(
             key, "a mapping"
         )
-    return f"{{{', '.join(keys)}}}" if len(keys) <= 3 else "a mapping of its settings"
+    return f"{{{', '.join(keys)}}}" if len(keys) <= 4 else "a mapping of its settings"

@@ -9,7 +9,7 @@ from provision.host.errors import Diagnostic
 
 from ..complaints import Complaints
 from ..places import Places
-from . import environment, gpus, instance, pools, ports, proxy
+from . import environment, gpus, instance, memory, pools, ports, proxy, replicas
 
 if TYPE_CHECKING:
     from ..model import HostSpec
@@ -26,12 +26,15 @@ def check(
     complaints = Complaints(places)
     for name, one in spec.instances.items():
         instance.check_values(name, one, complaints)
+        memory.check_values(name, one, complaints)
         environment.check(name, one, complaints)
         gpus.check_values(name, one, complaints)
         if name not in known:
             instance.check_together(name, one, complaints)
-            gpus.check_together(name, one, complaints)
+            memory.check_together(name, one, complaints)
+            replicas.check(name, one, complaints)
     gpus.check_shared(spec, complaints)
+    gpus.check_reserved(spec, complaints)
     gpus.check_settings(spec, complaints)
     ports.check(spec, complaints)
     if spec.proxy:

@@ -13,6 +13,7 @@ from ..subject import quoted
 _VLLM_ONLY = {
     "tensor_parallel_size": "ollama and llama-server split a model themselves",
     "pipeline_parallel_size": "ollama and llama-server split a model themselves",
+    "expert_parallel": "ollama and llama-server keep whole layers on each GPU",
     "memory_utilization": "ollama and llama-server take what the model needs",
     "venv": "write binary for the path of the program",
 }
@@ -127,13 +128,13 @@ def _check_which_models(name: str, spec: InstanceSpec, complaints: Complaints) -
 def _check_model(
     name: str, spec: InstanceSpec, model: str, complaints: Complaints, *at: str | int
 ) -> None:
-    wrong = _wrong_with_model(spec.engine, model)
+    wrong = wrong_with_model(spec.engine, model)
     if wrong:
         reason, hint = wrong
         complaints.add("bad-model", f"{name}: model is {quoted(model)}; {reason}", *at, hint=hint)
 
 
-def _wrong_with_model(engine: str, model: str) -> tuple[str, str | None] | None:
+def wrong_with_model(engine: str, model: str) -> tuple[str, str | None] | None:
     """What is wrong with a model's name for this engine, and a hint."""
     if not model.isprintable() or model != model.strip() or not model:
         return "allowed: text without control characters and outer spaces", None

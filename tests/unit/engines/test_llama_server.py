@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 
@@ -31,15 +32,6 @@ def test_what_is_not_given_is_left_to_the_engine() -> None:
 
 def test_one_slot_more_context_is_not_multiplied_without_parallel() -> None:
     assert option(ENGINE.command(launch("llama-server", context=4096)), "--ctx-size") == "4096"
-
-
-@pytest.mark.parametrize(
-    "given", [("-ngl", "20"), ("--n-gpu-layers=20",), ("--n_gpu_layers", "20")]
-)
-def test_the_owner_may_keep_layers_on_the_cpu(given: tuple[str, ...]) -> None:
-    command = ENGINE.command(launch("llama-server", args=given))
-    assert "999" not in command
-    assert command[-len(given) :] == given
 
 
 def test_cpu_only_takes_no_layer_and_sees_no_gpu() -> None:
@@ -109,3 +101,84 @@ def test_the_owner_env_is_kept() -> None:
     found = ENGINE.environment(launch("llama-server", env={"GGML_CUDA_P2P": "1"}))
     assert found["GGML_CUDA_P2P"] == "1"
     assert list(found) == sorted(found)
+
+
+@pytest.mark.parametrize(
+    ("version", "layers", "split"),
+    [
+        ("11434", "21", "12,9"),
+        ("b7885", "21", "12,9"),
+        ("7000", "20", "12,8"),
+        (None, "20", "12,8"),
+    ],
+)
+def test_layers_in_ram_with_and_without_the_head_counted(
+    version: str | None, layers: str, split: str
+) -> None:
+    one = launch("llama-server", 2, gpu_layers=20, stage_layers=(12, 8), version=version)
+    command = ENGINE.command(one)
+    assert option(command, "--n-gpu-layers") == layers
+    assert option(command, "--tensor-split") == split
+
+
+@pytest.mark.parametrize("version", ["11434", "7000", None])
+def test_with_every_layer_on_gpus_the_head_is_on_the_last(version: str | None) -> None:
+    command = ENGINE.command(launch("llama-server", 2, stage_layers=(36, 44), version=version))
+    assert option(command, "--n-gpu-layers") == "999"
+    assert option(command, "--split-mode") == "layer"
+    assert option(command, "--tensor-split") == "36,45"
+
+
+def test_one_gpu_is_not_split() -> None:
+    command = ENGINE.command(launch("llama-server", stage_layers=(32,)))
+    assert not {"--split-mode", "--tensor-split"} & set(command)
+    assert "--tensor-split" not in ENGINE.command(launch("llama-server", 2))
+
+
+def test_no_layer_on_gpus_takes_not_even_the_head() -> None:
+    one = launch("llama-server", gpu_layers=0, version="11434")
+    assert option(ENGINE.command(one), "--n-gpu-layers") == "0"
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({}, "--cache-type-k q8_0 --cache-type-v q8_0 --flash-attn on --metrics"),
+        ({"version": "6000"}, "--cache-type-k q8_0 --cache-type-v q8_0 --flash-attn --metrics"),
+        ({"args": ("-fa", "auto")}, "--cache-type-k q8_0 --cache-type-v q8_0 --metrics -fa auto"),
+    ],
+)
+def test_a_quantised_cache_has_flash_attention(changes: dict[str, Any], words: str) -> None:
+    one = launch("llama-server", kv_cache="q8_0", **changes)
+    assert " ".join(ENGINE.command(one)).endswith(words)
+
+
+def test_f16_is_what_it_takes_by_itself() -> None:
+    command = ENGINE.command(launch("llama-server", kv_cache="f16"))
+    assert not {"--cache-type-k", "--flash-attn"} & set(command)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"version": "11434"}, "--n-gpu-layers-draft 999 --spec-type draft-simple --metrics"),
+        ({"version": "9106"}, "--n-gpu-layers-draft 999 --metrics"),
+        ({"gpus": 0, "version": "9134"}, "--n-gpu-layers-draft 0 --spec-type draft-simple"),
+        (
+            {"version": "11434", "args": ("--spec-type", "draft-mtp")},
+            "--n-gpu-layers-draft 999 --metrics --spec-type draft-mtp",
+        ),
+    ],
+)
+def test_a_draft_model(changes: dict[str, Any], words: str) -> None:
+    one = launch("llama-server", draft_model="/srv/small.gguf", **changes)
+    assert f"--model-draft /srv/small.gguf {words}" in " ".join(ENGINE.command(one))
+    assert ENGINE.requires(one) == ("/srv/m.gguf", "/srv/small.gguf")
+    assert ENGINE.problems(one) == ()
+
+
+def test_a_draft_model_of_an_unknown_build_may_idle() -> None:
+    (problem,) = ENGINE.problems(launch("llama-server", draft_model="/srv/small.gguf"))
+    assert (problem.rule, problem.severity) == ("draft-may-idle", "warning")
+    args = ("--spec-type", "draft-simple")
+    assert not ENGINE.problems(launch("llama-server", draft_model="/srv/small.gguf", args=args))

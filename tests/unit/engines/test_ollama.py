@@ -16,6 +16,7 @@ def test_whole_environment_on_one_gpu() -> None:
         "CUDA_DEVICE_ORDER": "PCI_BUS_ID",
         "CUDA_VISIBLE_DEVICES": UUIDS[0],
         "HOME": "/var/lib/ollama",
+        "LLAMA_ARG_FIT_TARGET": "256",
         "OLLAMA_CONTEXT_LENGTH": "8192",
         "OLLAMA_HOST": "127.0.0.1:9000",
         "OLLAMA_KEEP_ALIVE": "-1",
@@ -45,6 +46,7 @@ def test_cpu_only_hides_every_gpu() -> None:
     found = ENGINE.environment(launch("ollama", 0))
     assert found["CUDA_VISIBLE_DEVICES"] == found["ROCR_VISIBLE_DEVICES"] == "-1"
     assert "OLLAMA_SCHED_SPREAD" not in found
+    assert "LLAMA_ARG_FIT_TARGET" not in found
 
 
 def test_the_owner_changes_wishes_but_not_what_is_owned() -> None:
@@ -79,3 +81,28 @@ def test_manifests_are_required_in_the_folder_that_is_served() -> None:
     )
     assert ENGINE.writable(one) == ("/srv/models/",)
     assert ENGINE.writable(launch("ollama")) == ()
+
+
+def test_a_quantised_cache_has_flash_attention() -> None:
+    found = ENGINE.environment(launch("ollama", kv_cache="q4_0"))
+    assert found["OLLAMA_KV_CACHE_TYPE"] == "q4_0"
+    assert found["OLLAMA_FLASH_ATTENTION"] == "1"
+    plain = ENGINE.environment(launch("ollama", kv_cache="f16"))
+    assert not {"OLLAMA_KV_CACHE_TYPE", "OLLAMA_FLASH_ATTENTION"} & set(plain)
+
+
+def test_layers_reach_the_child_by_its_variables() -> None:
+    found = ENGINE.environment(launch("ollama", 2, gpu_layers=20, stage_layers=(12, 8)))
+    assert found["LLAMA_ARG_N_GPU_LAYERS"] == "21"  # the output head is the first of them
+    assert found["LLAMA_ARG_TENSOR_SPLIT"] == "12,9"
+    whole = ENGINE.environment(launch("ollama", 2, stage_layers=(36, 44)))
+    assert whole["LLAMA_ARG_TENSOR_SPLIT"] == "36,45"
+    assert "LLAMA_ARG_N_GPU_LAYERS" not in whole
+
+
+def test_layers_of_several_models_are_left_to_ollama() -> None:
+    one = launch("ollama", 2, models=("a", "b"), gpu_layers=20, stage_layers=(12, 8))
+    found = [name for name in ENGINE.environment(one) if name.startswith("LLAMA_ARG")]
+    assert found == ["LLAMA_ARG_FIT_TARGET"]
+    on_cpu = launch("ollama", 0, gpu_layers=0)
+    assert "LLAMA_ARG_N_GPU_LAYERS" not in ENGINE.environment(on_cpu)

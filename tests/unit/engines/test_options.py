@@ -23,7 +23,17 @@ from provision.engines.versions import at_least, numbers
         ("llama-server", ["-c", "4096"], ["-c"]),
         ("llama-server", ["--ctx_size", "4096"], ["--ctx-size"]),
         ("llama-server", ["-cb"], []),
-        ("llama-server", ["-ngl", "20"], []),
+        ("llama-server", ["-ngl", "20"], ["-ngl"]),
+        ("llama-server", ["--gpu_layers=20"], ["--gpu-layers"]),
+        ("llama-server", ["-ts", "1,1", "-sm", "row"], ["-ts", "-sm"]),
+        ("llama-server", ["-ctk", "q8_0", "--cache_type_v", "q8_0"], ["-ctk", "--cache-type-v"]),
+        ("llama-server", ["-md", "/srv/d.gguf"], ["-md"]),
+        ("llama-server", ["-fa", "on", "--spec-type", "draft-mtp", "--cache-ram", "0"], []),
+        ("vllm", ["--kv_cache_dtype=fp8"], ["--kv-cache-dtype"]),
+        ("vllm", ["--kv-cache-dtype-skip-layers", "0"], []),
+        ("vllm", ["-ep"], ["-ep"]),
+        ("vllm", ["--speculative-config", "{}"], ["--speculative-config"]),
+        ("vllm", ["--kv-cache-memory-bytes", "1G"], ["--kv-cache-memory-bytes"]),
         ("llama-server", ["-t", "-1"], ["-t"]),
         ("llama-server", ["--temp", "-1"], []),
         ("llama-server", ["--threads-http", "4"], []),
@@ -38,6 +48,25 @@ def test_owned_options_in_every_spelling(engine: str, args: list[str], owned: li
 def test_every_rendered_variable_that_may_not_change_is_owned() -> None:
     for engine in ENGINES.values():
         assert {"CUDA_DEVICE_ORDER", "CUDA_VISIBLE_DEVICES", "HOME"} <= set(engine.owned_variables)
+
+
+@pytest.mark.parametrize(
+    ("engine", "variable", "key"),
+    [
+        ("ollama", "OLLAMA_KV_CACHE_TYPE", "kv_cache"),
+        ("ollama", "LLAMA_ARG_CACHE_TYPE_K", "kv_cache"),
+        ("ollama", "LLAMA_ARG_TENSOR_SPLIT", "gpus"),
+        ("ollama", "LLAMA_ARG_N_GPU_LAYERS", "cpu_offload"),
+        ("llama-server", "LLAMA_ARG_CACHE_TYPE_V", "kv_cache"),
+        ("llama-server", "LLAMA_ARG_TENSOR_SPLIT", "gpus"),
+        ("llama-server", "LLAMA_ARG_SPEC_DRAFT_MODEL", "draft_model"),
+        ("vllm", "VLLM_PP_LAYER_PARTITION", "gpus"),
+    ],
+)
+def test_variables_that_memory_is_planned_from_are_owned(
+    engine: str, variable: str, key: str
+) -> None:
+    assert engine_named(engine).owned_variables[variable] == key
 
 
 def test_inference_paths_do_not_manage_models() -> None:

@@ -128,3 +128,26 @@ def test_removed_options_are_warned_about_with_the_version() -> None:
 def test_only_a_path_is_required() -> None:
     assert ENGINE.requires(launch("vllm")) == ()
     assert ENGINE.requires(launch("vllm", models=("/srv/llama",))) == ("/srv/llama",)
+
+
+def test_what_else_lies_on_the_gpus() -> None:
+    one = launch("vllm", kv_cache="fp8", expert_parallel=True, draft_model="org/small")
+    command = ENGINE.command(one)
+    assert option(command, "--kv-cache-dtype") == "fp8"
+    assert "--enable-expert-parallel" in command
+    draft = json.loads(option(command, "--speculative-config") or "")
+    assert draft == {"model": "org/small", "num_speculative_tokens": 5}
+    plain = ENGINE.command(launch("vllm", kv_cache="f16"))
+    assert not {"--kv-cache-dtype", "--enable-expert-parallel", "--speculative-config"} & set(plain)
+
+
+def test_a_draft_model_in_a_folder_is_required() -> None:
+    assert ENGINE.requires(launch("vllm", draft_model="/srv/small")) == ("/srv/small",)
+    assert ENGINE.requires(launch("vllm", draft_model="org/small")) == ()
+
+
+def test_stages_of_uneven_layers() -> None:
+    found = ENGINE.environment(launch("vllm", 2, pipeline_parallel_size=2, stage_layers=(20, 60)))
+    assert found["VLLM_PP_LAYER_PARTITION"] == "20,60"
+    one = ENGINE.environment(launch("vllm", 2, tensor_parallel_size=2, stage_layers=(80,)))
+    assert "VLLM_PP_LAYER_PARTITION" not in one

@@ -158,9 +158,46 @@ def across_nodes() -> Plan:
     )
 
 
+def several_ways() -> Plan:
+    """A pipeline with a draft model, a slice, layers in RAM with a quantised cache."""
+    slice_ = LaunchGpu(
+        "MIG-4c60d78c-506f-5593-938d-a136eaa1fa52",
+        PciAddress.parse("0000:17:00.0"),
+        0,
+        0,
+        "NVIDIA H100 80GB HBM3",
+        9856,
+        profile="1g.10gb",
+    )
+    return plan(
+        vllm(
+            gpus=(gpu(1), gpu(2, 1)),
+            tensor_parallel_size=1,
+            pipeline_parallel_size=2,
+            stage_layers=(38, 42),
+            draft_model='org/a "small" %h $HOME',
+            kv_cache="fp8",
+            memory_utilization=0.8,
+        ),
+        ollama("tiny.0", gpus=(slice_,), kv_cache="q8_0", port=11436),
+        vllm(
+            "sliced.0", gpus=(slice_,), tensor_parallel_size=1, port=8001, internal_ports=(29600,)
+        ),
+        llama(
+            gpus=(gpu(3), gpu(4)),
+            gpu_layers=20,
+            stage_layers=(12, 8),
+            kv_cache="q4_0",
+            draft_model="/home/ai/small model.gguf",
+            version="11434",
+        ),
+    )
+
+
 ALL = {
     "small_host": small_host,
     "two_sockets": two_sockets,
     "guarded": guarded,
     "across_nodes": across_nodes,
+    "several_ways": several_ways,
 }

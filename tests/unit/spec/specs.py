@@ -16,6 +16,8 @@ EVERYTHING = f"""\
 # every key, in the forms that it takes
 version: 1
 takeover: true
+optimize: throughput
+reserved_gpus: [0000:e1:00.0, MIG-4c60d78c-506f-5593-938d-a136eaa1fa52]
 instances:
   chat:
     engine: vllm
@@ -26,6 +28,10 @@ instances:
     context: 8192
     parallel: 64
     memory_utilization: 0.92
+    optimize: latency
+    kv_cache: fp8
+    draft_model: meta-llama/Llama-3.2-1B-Instruct
+    expert_parallel: false
     venv: /opt/vllm
     models_dir: /srv/hf
     port: 8000
@@ -48,6 +54,8 @@ instances:
     engine: vllm
     model: meta-llama/Llama-3.3-70B-Instruct-AWQ
     gpus: {{model: "3090", node: 1, count: 4}}
+    replicas: auto
+    memory: {{weights_gib: 37.1, kv_cache_gib: 8, layers: 80, heads: 64}}
     binary: /usr/local/bin/vllm
   small:
     engine: ollama
@@ -64,6 +72,15 @@ instances:
     engine: llama-server
     model: /srv/models/spare.gguf
     numa: off
+    kv_cache: q8_0
+    draft_model: /srv/models/draft.gguf
+    cpu_offload: true
+  half:
+    engine: ollama
+    model: qwen3:4b
+    gpus: [MIG-9d1f5a3e-1111-2222-3333-444455556666]
+    share_gpus: true
+    memory: {{weights_gib: 3}}
 gpu_settings:
   persistence: true
   power_limit_watts:

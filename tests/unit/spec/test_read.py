@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from provision.host.errors import ProvisionError
-from provision.spec.model import GpuSelector, NumaPin
+from provision.spec.model import GpuSelector, MemorySpec, NumaPin
 from provision.spec.read import read_spec
 
 from .specs import EVERYTHING, SMALLEST
@@ -40,7 +40,9 @@ def test_every_key_is_read() -> None:
     assert spec.instances["chat-2"].gpus == GpuSelector(model="3090", node=1, count=4)
     assert spec.instances["spare"].numa == "off"
     assert spec.takeover is True
-    assert list(spec.instances) == ["chat", "chat-2", "small", "tiny", "spare"]
+    assert (spec.optimize, chat.optimize, chat.kv_cache) == ("throughput", "latency", "fp8")
+    assert spec.instances["half"].memory == MemorySpec(weights_gib=3.0)
+    assert list(spec.instances) == ["chat", "chat-2", "small", "tiny", "spare", "half"]
     assert spec.proxy is not None
     assert spec.proxy.upstreams is not None
     assert spec.proxy.upstreams[0].instances == {"chat": 3, "chat-2": 1}

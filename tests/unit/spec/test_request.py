@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from provision.engines.launch import Launch
+from provision.engines.vllm import Vllm
 from provision.spec.read import read_spec
-from provision.spec.request import inspect_request
+from provision.spec.request import DEFAULT_HF_HOME, inspect_request
 
 from .specs import EVERYTHING, SMALLEST
 
@@ -15,12 +17,16 @@ def test_everything_that_a_spec_points_at() -> None:
         "/etc/llm/key",
         "/etc/llm/keys",
         "/srv/hf",
+        "/srv/hf/hub/models--meta-llama--Llama-3.2-1B-Instruct",
         "/srv/hf/hub/models--meta-llama--Llama-3.3-70B-Instruct-AWQ",
+        "/srv/models/draft.gguf",
         "/srv/models/spare.gguf",
         "/srv/models/tiny model.gguf",
         "/var/lib/ollama/models",
         f"{manifests}/hf.co/bartowski/Llama-3.2-1B-GGUF/Q4_K_M",
         f"{manifests}/registry.ollama.ai/library/llama3.1/8b",
+        f"{manifests}/registry.ollama.ai/library/qwen3/4b",
+        "/var/lib/vllm/huggingface/hub/models--meta-llama--Llama-3.3-70B-Instruct-AWQ",
     )
     assert request.venvs == ("/opt/vllm",)
     assert request.binaries == ("/usr/local/bin/vllm",)
@@ -42,6 +48,18 @@ def test_a_vllm_model_in_a_folder() -> None:
     request = inspect_request(read_spec(text).spec)
     assert request.paths == ("/srv/models/qwen",)
     assert request.venvs == request.binaries == ()
+
+
+def test_a_draft_model_beside_its_model() -> None:
+    text = "version: 1\ninstances:\n  a: {engine: vllm, model: a/b, draft_model: /srv/small}\n"
+    request = inspect_request(read_spec(text).spec)
+    assert request.paths == ("/srv/small", "/var/lib/vllm/huggingface/hub/models--a--b")
+
+
+def test_without_a_folder_the_units_own_is_looked_at() -> None:
+    """The folder that the unit is given is the one that inspection was asked about."""
+    launch = Launch("a.0", "a", "vllm", "/usr/bin/vllm", ("a/b",))
+    assert Vllm().environment(launch)["HF_HOME"] == DEFAULT_HF_HOME
 
 
 def test_ports_are_those_that_are_written_down() -> None:
