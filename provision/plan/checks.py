@@ -116,7 +116,7 @@ def check_paths(
         more = f" and {len(rest)} more" if rest else ""
         complaints.warning(
             "not-looked-at",
-            f"it is not known whether {first}{more} exist on the host: the facts were taken "
+            f"it is not known whether the host has {first}{more}: the facts were taken "
             "without this host.yaml",
             hint="apply looks again before it changes anything",
         )
@@ -144,7 +144,7 @@ def _missing_model(
     complaints.error(
         "no-model-file",
         f"{launch.group}: the model {path} does not exist on the host",
-        *(*place, "model"),
+        *(*place, "draft_model" if path == launch.draft_model else "model"),
         hint=f"sudo ls -l {shlex.quote(path)}; what only root may see, only root may plan with",
     )
 

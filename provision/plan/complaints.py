@@ -35,6 +35,16 @@ class Complaints:
     def warning(self, rule: str, message: str, *path: str | int, hint: str | None = None) -> None:
         self._say("warning", rule, message, path, hint)
 
+    def about(self, key: str, group: str) -> bool:
+        """Whether an error has been found already about this key of a group."""
+        place = self._place(("instances", group, key))
+        return any(
+            one.severity == "error"
+            and one.message.startswith((f"{group}:", f"{group}."))
+            and (place is None or one.place is None or one.place.line == place.line)
+            for one in self._found
+        )
+
     @property
     def failed(self) -> bool:
         return any(one.severity == "error" for one in self._found)

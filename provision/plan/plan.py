@@ -9,6 +9,9 @@ from typing import ClassVar, Literal
 from provision.engines.launch import Launch
 from provision.host.bundle import GpuSetting
 from provision.host.errors import Diagnostic
+from provision.host.facts import InspectRequest
+
+from .cost.speed import Speed
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +70,82 @@ class PlannedGpuSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class Figures:
+    """What was reckoned for one instance. Tuples go by GPU, in the order of Launch.gpus.
+
+    room_mib: what the instance may take there. kv_tokens: tokens of context that its KV cache holds
+    in all. speed None: the cards are not in the table, or the model is not known by shape.
+    """
+
+    need_mib: tuple[int, ...] = ()
+    error_mib: tuple[int, ...] = ()
+    room_mib: tuple[int, ...] = ()
+    ram_mib: int = 0
+    context: int | None = None
+    kv_tokens: int | None = None
+    speed: Speed | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PartLine:
+    """A summand of the memory of one GPU, or of RAM."""
+
+    name: str
+    mib: float
+    error_mib: float = 0.0
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """One way that was weighed, on the best group of GPUs for it.
+
+    verdict lost: it would work, and `why` says by which rule (`rule`) another was taken.
+    """
+
+    way: str  # one GPU, tensor 2, pipeline 2, tensor 2 x pipeline 2, layers 44 + 36, on the CPU
+    gpus: tuple[int, ...]  # by index at planning time, in rank order
+    uuids: tuple[str, ...]
+    joint: str  # joined by 4 NVLinks
+    need_mib: tuple[int, ...]
+    room_mib: tuple[int, ...]
+    verdict: Literal["chosen", "lost", "impossible"]
+    rule: str  # memory, heads, unequal, more-gpus, slower, taken, ...
+    why: str
+    context: int | None = None
+    kv_tokens: int | None = None
+    speed: Speed | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """The whole reasoning for the instances of one group."""
+
+    group: str
+    instances: tuple[str, ...]
+    models: tuple[str, ...]  # a sentence each: what it is, in which quantisation, known from where
+    optimize: str
+    parts: tuple[PartLine, ...] = ()  # on the fullest GPU of the chosen way
+    ram: tuple[PartLine, ...] = ()
+    candidates: tuple[Candidate, ...] = ()
+    placing: tuple[str, ...] = ()  # sentences: why these GPUs, beside all other instances
+
+
+@dataclass(frozen=True, slots=True)
+class PlanSource:
+    """What a saved plan was made from, so that `apply` can tell whether that still holds.
+
+    spec: absolute path of host.yaml. stable: SHA-256 of each part of the stable facts that a plan
+    depends on, by its name (gpus, cpu, engines). request: what to look at for the same facts.
+    """
+
+    spec: str
+    spec_sha256: str
+    stable: Mapping[str, str]
+    request: InspectRequest
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """The decision for one host. instances are in the order of the spec, replicas by number."""
 
@@ -83,3 +162,8 @@ class Plan:
     reasons: tuple[Reason, ...] = ()
     warnings: tuple[Diagnostic, ...] = ()
     kept: Mapping[str, str] = field(default_factory=dict)  # instance -> why it stays where it is
+    moved: Mapping[str, str] = field(default_factory=dict)  # instance -> from where to where
+    figures: Mapping[str, Figures] = field(default_factory=dict)  # by instance
+    explanations: tuple[Explanation, ...] = ()  # by group, in the order of the spec
+    proven: bool = True  # no placement is better; False: the search ended before it knew
+    source: PlanSource | None = None  # of a saved plan

@@ -5,58 +5,75 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from provision.engines.engine import Engine
-from provision.engines.launch import Launch, LaunchGpu
-from provision.engines.ollama import DEFAULT_CONTEXT
+from provision.engines.launch import Launch
 from provision.engines.registry import engine_named
-from provision.host.bundle import SecretReference
-from provision.host.facts import Facts, Gpu
+from provision.host.facts import Facts
 from provision.spec.model import HostSpec
 
 from .checks import check_host, check_owner, check_paths
 from .complaints import Complaints, Places
-from .explain import explain_gpus, explain_kept, explain_program, explain_split, explain_start
-from .gpus import GpuTable, table_of
-from .nodes import Nodes, nodes_of
-from .pins import Seat, Seated, seat_instances
-from .placement import Placement, place_gpus
-from .plan import Plan, Reason
-from .ports import Ports, PortWish, give_ports
+from .launches import launches_of
+from .machine.gpus import GpuTable, table_of
+from .machine.layout import Layout
+from .machine.nodes import Nodes, nodes_of
+from .machine.programs import Program, program_of
+from .machine.slices import is_slice
+from .machine.vendors import check_foreign_processes, check_vendor_units, taken_over
+from .placement.place import Placement, place_gpus
+from .placement.wishes import named_gpus, wishes_of
+from .plan import Figures, Plan
 from .power import plan_gpu_settings
-from .programs import Program, program_of
 from .proxy import check_proxy_ports, plan_proxy, proxy_ports
-from .vendors import check_foreign_processes, check_vendor_units, taken_over
-from .wishes import wishes_of
+from .seats.pins import Seat, Seated, seat_instances
+from .seats.ports import PortWish, give_ports
+from .ways.service import services_of
+from .ways.way import MIB, Way
+from .ways.weighing import Ways
+from .why.better import say_better, say_crowded, say_tight
+from .why.explain import (
+    explain_kept,
+    explain_moved,
+)
+from .why.explanation import explanations, figures_of
+from .why.reasons import reasons_of
 
 _PYTHON = "/usr/bin/python3"
 _NUMACTL = "/usr/bin/numactl"
 
 
-def make_plan(spec: HostSpec, facts: Facts, places: Places | None = None) -> Plan:
+def make_plan(
+    spec: HostSpec, facts: Facts, places: Places | None = None, *, replan: bool = False
+) -> Plan:
     """Decide what runs where on the host of these facts. Pure: same input, same plan.
 
-    spec comes from provision.spec.read, which has checked what needs no host. Raises
-    ProvisionError with every complaint at its place; warnings are in the plan.
+    spec comes from provision.spec.read, which has checked what needs no host. replan: what runs
+    may be moved for a better place. Raises ProvisionError with every complaint at its place;
+    warnings are in the plan.
     """
     complaints = Complaints(places)
-    table, nodes = table_of(facts), nodes_of(facts)
+    nodes, freed = nodes_of(facts), taken_over(facts, spec.takeover)
+    table = _table(spec, facts, freed, complaints)
     engines = {group: engine_named(one.engine) for group, one in spec.instances.items()}
     programs = {group: program_of(group, spec, facts, complaints) for group in spec.instances}
     check_host(spec, facts, complaints)
     for group, instance in spec.instances.items():
         check_owner(group, instance, engines[group], complaints)
     settings = plan_gpu_settings(spec.gpu_settings, table, complaints)
-    freed = taken_over(facts, spec.takeover)
     check_proxy_ports(spec.proxy, facts, freed, complaints)
 
-    placement = _placement(spec, table, facts, complaints)
+    ways = _ways(spec, facts, table, complaints)
+    placement = _placement(spec, ways, table, facts, complaints, replan)
     ports = give_ports(
         _port_wishes(spec, placement, engines), proxy_ports(spec), facts, freed, complaints
     )
     seated = _seats(spec, placement, programs, facts, nodes, complaints)
-    launches = _launches(spec, placement, programs, ports, seated, facts, nodes)
+    launches = launches_of(spec, placement, ways, programs, ports, seated, facts, nodes)
     _check_launches(spec, launches, engines, facts, complaints)
     complaints.raise_errors()
 
+    explained = explanations(placement, ways)
+    say_crowded(explained, complaints)
+    say_tight(placement, complaints)
     return Plan(
         version=Plan.VERSION,
         host=facts.stable.system.hostname,
@@ -67,19 +84,66 @@ def make_plan(spec: HostSpec, facts: Facts, places: Places | None = None) -> Pla
         gpu_settings=settings,
         proxy=plan_proxy(spec, launches),
         takeover=freed,
-        reasons=_reasons(spec, placement, table, programs, ports, seated, launches),
+        reasons=reasons_of(spec, placement, ways, table, programs, ports, seated, launches),
         warnings=complaints.warnings(),
         kept=explain_kept(placement, facts),
+        moved=explain_moved(placement, table),
+        figures=_figures(placement, ways),
+        explanations=explained,
+        proven=placement.proven,
     )
 
 
-def _placement(spec: HostSpec, table: GpuTable, facts: Facts, complaints: Complaints) -> Placement:
+def _figures(placement: Placement, ways: Mapping[str, Ways]) -> dict[str, Figures]:
+    return {
+        wish.name: figures_of(placement.ways[wish.name], ways[wish.group].service.largest.embeds)
+        for wish in placement.wishes
+    }
+
+
+def _table(spec: HostSpec, facts: Facts, freed: Sequence[str], complaints: Complaints) -> GpuTable:
+    """The host's GPUs without those that the owner keeps for something else."""
+    table = table_of(facts, freed=freed)
+    words = spec.reserved_gpus or []
+    path = ("reserved_gpus",)
+    kept = named_gpus(words, table, complaints, "reserved_gpus", *path, to_use=False) or ()
+    places = {gpu.address for gpu in kept if not is_slice(gpu)}
+    slices = [one.uuid for one in table.slices if one.address in places]
+    return table_of(facts, [*(gpu.uuid for gpu in kept), *slices], freed)
+
+
+def _ways(spec: HostSpec, facts: Facts, table: GpuTable, complaints: Complaints) -> dict[str, Ways]:
+    """The ways of every service; raises where a model's memory is not known."""
+    services = services_of(spec, facts, complaints)
+    layout = Layout(table)
+    found = {
+        group: Ways(service, table, layout)
+        for group, service in services.items()
+        if service is not None
+    }
+    if len(found) < len(services):
+        complaints.raise_errors()
+    return found
+
+
+def _placement(
+    spec: HostSpec,
+    ways: Mapping[str, Ways],
+    table: GpuTable,
+    facts: Facts,
+    complaints: Complaints,
+    replan: bool,
+) -> Placement:
     """The GPUs; where they cannot be given, raises with all that was complained about so far."""
     wishes = wishes_of(spec, table, complaints)
-    placement = place_gpus(wishes, table, facts, complaints)
-    if placement is None or len({wish.group for wish in wishes}) < len(spec.instances):
+    groups = {wish.group for wish in wishes}
+    placement = place_gpus(wishes, ways, table, facts, complaints, replan) if groups else None
+    if placement is None or len(groups) < len(spec.instances):
         complaints.raise_errors()
     assert placement is not None  # place_gpus returns None only with an error
+    if placement.kept and not replan:
+        free = place_gpus(wishes, ways, table, facts, Complaints(), True)
+        say_better(free, placement, ways, complaints)
     return placement
 
 
@@ -113,71 +177,16 @@ def _seats(
             spec.instances[wish.group],
             placement.gpus[wish.name],
             programs[wish.group].version,
+            _ram_mib(placement.ways[wish.name]),
         )
         for wish in placement.wishes
     ]
     return seat_instances(seats, facts, nodes, complaints)
 
 
-def _launches(
-    spec: HostSpec,
-    placement: Placement,
-    programs: Mapping[str, Program],
-    ports: Mapping[str, Ports],
-    seated: Mapping[str, Seated],
-    facts: Facts,
-    nodes: Nodes,
-) -> tuple[Launch, ...]:
-    found: list[Launch] = []
-    for wish in placement.wishes:
-        instance = spec.instances[wish.group]
-        cards = placement.gpus[wish.name]
-        context = DEFAULT_CONTEXT if instance.engine == "ollama" else None
-        pipeline = instance.pipeline_parallel_size or 1
-        found.append(
-            Launch(
-                name=wish.name,
-                group=wish.group,
-                engine=instance.engine,
-                program=programs[wish.group].path,
-                models=tuple(instance.models or ([instance.model] if instance.model else ())),
-                gpus=tuple(_launch_gpu(gpu, nodes) for gpu in cards),
-                pin=seated[wish.name].pin,
-                threads=seated[wish.name].threads,
-                port=ports[wish.name].port,
-                internal_ports=ports[wish.name].internal,
-                tensor_parallel_size=max(1, len(cards) // pipeline)
-                if instance.engine == "vllm"
-                else 1,
-                pipeline_parallel_size=pipeline,
-                context=instance.context or context,
-                parallel=instance.parallel,
-                memory_utilization=instance.memory_utilization,
-                models_dir=instance.models_dir,
-                env=dict(sorted(instance.env.items())),
-                args=tuple(instance.args),
-                secrets={
-                    name: SecretReference(one.file)
-                    for name, one in sorted(instance.secrets.items())
-                },
-                version=programs[wish.group].version,
-                python=facts.stable.system.python or _PYTHON,
-                numactl=facts.stable.system.numactl or _NUMACTL,
-            )
-        )
-    return tuple(found)
-
-
-def _launch_gpu(gpu: Gpu, nodes: Nodes) -> LaunchGpu:
-    return LaunchGpu(
-        gpu.uuid,
-        gpu.address,
-        gpu.index,
-        nodes.next_to(gpu),
-        gpu.name,
-        gpu.memory_mib,
-        gpu.vendor,
-    )
+def _ram_mib(way: Way) -> int | None:
+    """The most that it may take of the host's memory."""
+    return way.need.ram_bound // MIB if way.need is not None else None
 
 
 def _check_launches(
@@ -195,26 +204,3 @@ def _check_launches(
     used = frozenset(gpu.uuid for launch in launches for gpu in launch.gpus)
     check_vendor_units(facts, used, spec.takeover, complaints)
     check_foreign_processes(facts, used, complaints)
-
-
-def _reasons(
-    spec: HostSpec,
-    placement: Placement,
-    table: GpuTable,
-    programs: Mapping[str, Program],
-    ports: Mapping[str, Ports],
-    seated: Mapping[str, Seated],
-    launches: Sequence[Launch],
-) -> tuple[Reason, ...]:
-    """In the order of the spec, each sentence once."""
-    found: list[Reason] = []
-    for wish, launch in zip(placement.wishes, launches, strict=True):
-        instance = spec.instances[wish.group]
-        given = bool(instance.tensor_parallel_size or instance.pipeline_parallel_size)
-        found.append(explain_gpus(wish, placement, table))
-        split = explain_split(launch, given)
-        found += [split] if split is not None else []
-        found += explain_start(launch, ports[wish.name], seated[wish.name], bool(instance.context))
-        program = explain_program(wish.group, programs[wish.group])
-        found += [program] if program is not None else []
-    return tuple(dict.fromkeys(found))

@@ -9,9 +9,9 @@ from provision.host.facts import Gpu
 from provision.spec.model import GpuSelector, GpuSettingsSpec, PowerLimit
 
 from .complaints import Complaints
-from .gpus import GpuTable, matches
+from .machine.gpus import GpuTable, matches
+from .placement.wishes import named_gpus
 from .plan import PlannedGpuSettings
-from .wishes import named_gpus
 from .wording import gpu_line
 
 _SHARE_FOR_GPUS = 0.8

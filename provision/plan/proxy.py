@@ -13,8 +13,8 @@ from provision.spec.listen import Listen, parse_listen
 from provision.spec.model import HostSpec, ProxySpec, UpstreamSpec
 
 from .complaints import Complaints
+from .machine.vendors import holder_text, is_own
 from .plan import Member, Proxy, Route
-from .vendors import holder_text, is_own
 
 _NGINX = ("nginx", "nginx.service", "openresty")
 

@@ -15,8 +15,12 @@ def gib(mib: int | None) -> str:
 
 def gpu_line(gpu: Gpu) -> str:
     """`GPU 3 (RTX 3090, 24.0 GiB, 0000:c1:00.0)`, as people meet it in nvidia-smi."""
-    name = (gpu.name or gpu.vendor).removeprefix("NVIDIA ").removeprefix("GeForce ")
-    return f"GPU {gpu.index} ({name}, {gib(gpu.memory_mib)}, {gpu.address})"
+    return f"GPU {gpu.index} ({gpu_name(gpu)}, {gib(gpu.memory_mib)}, {gpu.address})"
+
+
+def gpu_name(gpu: Gpu) -> str:
+    """`RTX 3090`, without its maker."""
+    return (gpu.name or gpu.vendor).removeprefix("NVIDIA ").removeprefix("GeForce ")
 
 
 def gpu_numbers(gpus: Iterable[Gpu | LaunchGpu]) -> str:

@@ -17,7 +17,9 @@ from provision.host.facts import (
     Gpu,
     GpuLink,
     GpuNow,
+    GpuProcess,
     Listener,
+    MigDevice,
     NginxFound,
     NumaNode,
     PathClass,
@@ -31,8 +33,15 @@ from provision.host.facts import (
     Volatile,
 )
 from provision.host.quantity import CpuSet, PciAddress
+from provision.plan.complaints import Complaints
+from provision.plan.machine.gpus import GpuTable, table_of
+from provision.plan.machine.layout import Layout
+from provision.plan.placement.place import Placement, place_gpus
+from provision.plan.placement.wishes import Wish, wishes_of
 from provision.plan.plan import Plan
 from provision.plan.planner import make_plan
+from provision.plan.ways.service import services_of
+from provision.plan.ways.weighing import Ways
 from provision.spec.read import read_spec
 from provision.spec.request import inspect_request
 
@@ -267,12 +276,12 @@ def looked_at(facts: Facts, text: str, missing: Sequence[str] = ()) -> Facts:
     return with_stable(facts, paths=paths)
 
 
-def plan(text: str, facts: Facts) -> Plan:
+def plan(text: str, facts: Facts, replan: bool = False) -> Plan:
     """Read, look and plan."""
     read = read_spec(text)
     if not facts.stable.paths:
         facts = looked_at(facts, text)
-    return make_plan(read.spec, facts, read.places)
+    return make_plan(read.spec, facts, read.places, replan=replan)
 
 
 def running(facts: Facts, made: Plan) -> Facts:
@@ -302,6 +311,67 @@ def gpus_of(made: Plan) -> dict[str, list[int]]:
     return {one.name: [gpu.index for gpu in one.gpus] for one in made.instances}
 
 
+class _WithoutAliases(yaml.SafeDumper):
+    """host.yaml has none: what stands twice is written twice."""
+
+    def ignore_aliases(self, data: object) -> bool:  # noqa: ARG002  # the base class calls it so
+        return True
+
+
 def spec(instances: Mapping[str, Mapping[str, Any]], **rest: Any) -> str:
     """A host.yaml of these instances."""
-    return yaml.safe_dump({"version": 1, "instances": instances, **rest}, sort_keys=False)
+    document = {"version": 1, "instances": instances, **rest}
+    return yaml.dump(document, Dumper=_WithoutAliases, sort_keys=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Weighed:
+    """What a placement starts from."""
+
+    wishes: list[Wish]
+    ways: dict[str, Ways]
+    table: GpuTable
+
+    def placed(self, facts: Facts, replan: bool = False) -> Placement | None:
+        return place_gpus(self.wishes, self.ways, self.table, facts, Complaints(), replan)
+
+
+def weighed(text: str, facts: Facts, reserved: Sequence[str] = ()) -> Weighed:
+    """The wishes and ways of a host.yaml whose models are known; reserved: UUIDs."""
+    read = read_spec(text).spec
+    complaints = Complaints()
+    table = table_of(facts, reserved)
+    services = services_of(read, facts, complaints)
+    layout = Layout(table)
+    ways = {name: Ways(service, table, layout) for name, service in services.items() if service}
+    found = Weighed(wishes_of(read, table, complaints), ways, table)
+    complaints.raise_errors()
+    return found
+
+
+def used_by_others(facts: Facts, used_mib: Mapping[int, int]) -> Facts:
+    """The host with a program of somebody else on some GPUs: index -> MiB."""
+    processes = tuple(
+        GpuProcess(facts.stable.gpus[at].uuid, 700 + at, mib, "python3", "session-4.scope")
+        for at, mib in sorted(used_mib.items())
+    )
+    return with_volatile(facts, gpu_processes=processes)
+
+
+def sliced(facts: Facts, index: int, profiles: Mapping[str, int]) -> Facts:
+    """The host with one card in MIG mode; name of a slice -> its MiB, `1g.10gb#2` a second one."""
+    gpus = list(facts.stable.gpus)
+    gpus[index] = dataclasses.replace(
+        gpus[index],
+        mig=True,
+        mig_devices=tuple(
+            MigDevice(uuid=slice_uuid(index, at), profile=name.partition("#")[0], memory_mib=mib)
+            for at, (name, mib) in enumerate(profiles.items())
+        ),
+    )
+    return with_stable(facts, gpus=tuple(gpus))
+
+
+def slice_uuid(index: int, at: int) -> str:
+    """The UUID of a slice that `sliced` makes."""
+    return f"MIG-{index:08x}-0000-4000-8000-{at:012x}"

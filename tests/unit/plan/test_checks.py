@@ -16,8 +16,9 @@ from provision.spec.read import read_spec
 from .machines import four_3090s, looked_at, plan, spec, with_stable, with_system
 
 OLLAMA = {"engine": "ollama", "model": "llama3.1:8b"}
-VLLM = {"engine": "vllm", "model": "org/model"}
-LLAMA = {"engine": "llama-server", "model": "/srv/m.gguf"}
+VLLM = {"engine": "vllm", "model": "Qwen/Qwen3-8B"}
+GGUF = "/srv/Llama-3.1-8B-Instruct-Q4_K_M.gguf"
+LLAMA = {"engine": "llama-server", "model": GGUF}
 
 
 def errors(text: str, facts: Facts) -> dict[str, Diagnostic]:
@@ -79,14 +80,14 @@ def test_facts_of_another_request_are_a_warning() -> None:
     assert {one.rule for one in made.warnings} == {"not-looked-at"}
     assert made.instances[0].program == "/opt/x/llama-server"
     words = " ".join(one.message for one in made.warnings)
-    assert "/srv/m.gguf" in words and "/opt/x/llama-server" in words
+    assert GGUF in words and "/opt/x/llama-server" in words
 
 
 def test_a_missing_model_file() -> None:
     text = spec({"a": LLAMA})
-    found = errors(text, looked_at(four_3090s(), text, ["/srv/m.gguf"]))["no-model-file"]
-    assert "/srv/m.gguf" in found.message
-    assert found.place is not None and found.place.text.strip() == "model: /srv/m.gguf"
+    found = errors(text, looked_at(four_3090s(), text, [GGUF]))["no-model-file"]
+    assert GGUF in found.message
+    assert found.place is not None and found.place.text.strip() == f"model: {GGUF}"
 
 
 def test_a_model_that_is_not_pulled_comes_with_the_command() -> None:
@@ -196,6 +197,7 @@ def test_removed_options_of_vllm_are_warned_about_once_for_all_copies() -> None:
 def test_the_context_that_ollama_gets_is_explained() -> None:
     made = plan(spec({"a": OLLAMA, "b": {**OLLAMA, "context": 4096}}), four_3090s())
     assert [one.context for one in made.instances] == [8192, 4096]
-    told = [one.subject for one in made.reasons if "8192" in one.text]
-    assert told == ["a"]
+    told = [one for one in made.reasons if one.text.startswith("context is")]
+    assert [one.subject for one in told] == ["a"]
+    assert "8192 tokens, since host.yaml names none" in told[0].text
     assert with_stable(four_3090s(), nginx=None).stable.nginx is None

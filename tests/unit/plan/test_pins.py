@@ -30,7 +30,7 @@ def ollama(**more: Any) -> dict[str, Any]:
 
 
 def vllm(**more: Any) -> dict[str, Any]:
-    return {"engine": "vllm", "model": "org/model", **more}
+    return {"engine": "vllm", "model": "Qwen/Qwen3-8B", **more}
 
 
 def launches(facts: Facts, **instances: dict[str, Any]) -> dict[str, Launch]:
@@ -40,13 +40,13 @@ def launches(facts: Facts, **instances: dict[str, Any]) -> dict[str, Launch]:
 def test_next_to_the_gpu_in_whole_cores_with_one_left() -> None:
     """Node 0 is CPUs 0-15 and 32-47: 16 cores, one for the system, 15 for two cards."""
     (one,) = launches(four_3090s(), a=ollama(gpus=["0000:17:00.0"])).values()
-    assert one.pin == Pin("systemd", (0,), CpuSet.parse("1-7,33-39"), "preferred")
+    assert one.pin == Pin("systemd", (0,), CpuSet.parse("1-7,33-39"), "bind")
     assert one.threads == 7
 
 
 def test_all_cards_of_a_node_get_all_its_slots() -> None:
     (one,) = launches(four_3090s(), a=vllm(gpus={"node": 1, "count": 2})).values()
-    assert one.pin == Pin("systemd", (1,), CpuSet.parse("17-30,49-62"), "preferred")
+    assert one.pin == Pin("systemd", (1,), CpuSet.parse("17-30,49-62"), "bind")
     assert one.threads == 14
 
 
@@ -89,7 +89,7 @@ def test_numa_off() -> None:
 
 def test_numactl_takes_the_whole_node() -> None:
     (one,) = launches(four_3090s(), a=ollama(pin="numactl")).values()
-    assert one.pin == Pin("numactl", (0,), CpuSet.parse("0-15,32-47"), "preferred")
+    assert one.pin == Pin("numactl", (0,), CpuSet.parse("0-15,32-47"), "bind")
     assert one.threads == 16
 
 

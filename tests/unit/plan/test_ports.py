@@ -22,11 +22,11 @@ def ollama(**more: Any) -> dict[str, Any]:
 
 
 def vllm(**more: Any) -> dict[str, Any]:
-    return {"engine": "vllm", "model": "org/model", **more}
+    return {"engine": "vllm", "model": "Qwen/Qwen3-8B", **more}
 
 
 def llama(**more: Any) -> dict[str, Any]:
-    return {"engine": "llama-server", "model": "/srv/m.gguf", **more}
+    return {"engine": "llama-server", "model": "/srv/Llama-3.1-8B-Instruct-Q4_K_M.gguf", **more}
 
 
 def ports_of(made: Plan) -> dict[str, int]:

@@ -42,7 +42,11 @@ def hosts(draw: st.DrawFn) -> Facts:
 @st.composite
 def instances(draw: st.DrawFn) -> dict[str, Any]:
     engine = draw(st.sampled_from(["ollama", "vllm", "llama-server"]))
-    model = {"ollama": "llama3.1:8b", "vllm": "org/model", "llama-server": "/srv/m.gguf"}[engine]
+    model = {
+        "ollama": "llama3.1:8b",
+        "vllm": "Qwen/Qwen3-8B",
+        "llama-server": "/srv/Llama-3.1-8B-Instruct-Q4_K_M.gguf",
+    }[engine]
     gpus = draw(
         st.one_of(
             st.just("auto"),
@@ -81,7 +85,7 @@ def places(found: Plan) -> list[Any]:
     ]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(hosts(), SPECS)
 def test_every_plan(facts: Facts, wanted: dict[str, Any]) -> None:
     text = spec(wanted, proxy={"listen": 8080})
@@ -108,10 +112,10 @@ def test_every_plan(facts: Facts, wanted: dict[str, Any]) -> None:
             assert one.threads is not None and 1 <= one.threads <= len(one.pin.cpus)
             for core in facts.stable.cpu.cores:
                 assert not core & one.pin.cpus or core <= one.pin.cpus, "whole cores"
-        assert any(reason.subject == one.name for reason in found.reasons)
+        assert any(reason.subject in (one.name, one.group) for reason in found.reasons)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(hosts(), SPECS)
 def test_pinned_instances_do_not_overlap_while_there_are_cores(
     facts: Facts, wanted: dict[str, Any]
@@ -129,7 +133,7 @@ def test_pinned_instances_do_not_overlap_while_there_are_cores(
         assert len(taken) == len(set(taken))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(hosts(), SPECS)
 def test_a_second_plan_changes_nothing(facts: Facts, wanted: dict[str, Any]) -> None:
     text = spec(wanted)
@@ -142,7 +146,7 @@ def test_a_second_plan_changes_nothing(facts: Facts, wanted: dict[str, Any]) -> 
     assert set(second.kept) == {one.name for one in first.instances if one.gpus}
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(hosts(), SPECS)
 def test_removing_a_group_moves_no_gpu_and_no_port_of_the_others(
     facts: Facts, wanted: dict[str, Any]

@@ -12,7 +12,7 @@ from provision.plan.proxy import route_name
 from .machines import four_3090s, plan, spec
 
 INSTANCES: dict[str, Any] = {
-    "chat": {"engine": "vllm", "model": "org/model", "gpus": 2},
+    "chat": {"engine": "vllm", "model": "Qwen/Qwen3-8B", "gpus": 2},
     "small": {"engine": "ollama", "model": "llama3.1:8b", "replicas": 2},
 }
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from provision.host.facts import Gpu
 from provision.host.quantity import CpuSet
 
-from .nodes import CpuNode, Nodes
+from ..machine.nodes import CpuNode, Nodes
 
 Sharer = tuple[str, tuple[int, ...], tuple[Gpu, ...]]  # instance, its nodes, its GPUs
 

@@ -7,7 +7,7 @@ from collections.abc import Collection
 
 from provision.host.facts import Facts, GpuProcess, Listener, UnitNow
 
-from .complaints import Complaints
+from ..complaints import Complaints
 
 VENDOR_UNITS = ("llama-server.service", "ollama.service", "vllm.service")
 _OWN_UNIT = re.compile(r"(?:ollama|vllm|llama-server)@[^/]+\.service")

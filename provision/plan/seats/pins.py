@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 from provision.engines.launch import Pin
 from provision.engines.vllm import knows_numa_bind
@@ -12,21 +11,23 @@ from provision.host.facts import Facts, Gpu
 from provision.host.quantity import CpuSet
 from provision.spec.model import InstanceSpec, NumaPin
 
-from .complaints import Complaints
-from .nodes import Nodes, core_count
+from ..complaints import Complaints
+from ..machine.nodes import Nodes, core_count
+from ..wording import counted, listed, nodes_text
+from .memory_policy import memory_policy, memory_text, proven_mib
 from .shares import share_cores
-from .wording import counted, listed, nodes_text
 
 
 @dataclass(frozen=True, slots=True)
 class Seat:
-    """An instance that wants a pin: its GPUs, its spec, and its engine's version."""
+    """An instance that wants a pin: its GPUs, its spec, its engine's version, its need of RAM."""
 
     name: str
     group: str
     spec: InstanceSpec
     gpus: tuple[Gpu, ...] = ()
     version: str | None = None
+    ram_mib: int | None = None  # of the host's memory that it takes at most
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +181,14 @@ def _seated(
         cores = shares[seat.name]
     cpus = CpuSet.of(cpu for core in cores for cpu in core)
     per_worker = _per_worker(seat, choice.nodes, facts, complaints)
-    memory = _memory(seat.spec, choice.nodes, nodes)
+    share = (
+        None
+        if seat.spec.share_gpus
+        else proven_mib(seat.gpus, choice.nodes, facts.stable.gpus, nodes)
+    )
+    fits = seat.ram_mib is not None and share is not None and seat.ram_mib <= share
+    proven = seat.spec.numa == "auto" and fits
+    memory = memory_policy(choice.nodes, _binds(seat.spec), proven, nodes)
     pin = Pin(seat.spec.pin, choice.nodes, cpus, memory, per_worker)
     allowed = facts.stable.cpu.allowed
     if allowed is not None and not cpus <= allowed and not cpus <= facts.stable.cpu.offline:
@@ -190,7 +198,8 @@ def _seated(
             "cgroup above may hold back the rest",
             *("instances", seat.group, "numa"),
         )
-    text = f"{choice.why}: CPUs {cpus} ({counted(len(cores), 'core')}), {_memory_text(pin)}"
+    about_memory = memory_text(pin, seat.ram_mib if proven else None, share)
+    text = f"{choice.why}: CPUs {cpus} ({counted(len(cores), 'core')}), {about_memory}"
     return Seated(pin, len(cores), text)
 
 
@@ -216,25 +225,3 @@ def _per_worker(seat: Seat, numbers: tuple[int, ...], facts: Facts, complaints: 
         hint="apt install numactl" if knows else "vLLM 0.22 or later binds each worker to its node",
     )
     return False
-
-
-def _memory(
-    spec: InstanceSpec, numbers: tuple[int, ...], nodes: Nodes
-) -> Literal["preferred", "bind"] | None:
-    """bind where asked for; preferred takes exactly one node, and one that has memory."""
-    if _binds(spec):
-        return "bind"
-    node = nodes.get(numbers[0])
-    if len(numbers) > 1 or node is None or node.memory_mib == 0:
-        return None
-    return "preferred"
-
-
-def _memory_text(pin: Pin) -> str:
-    if pin.memory == "bind":
-        return f"memory bound to {nodes_text(pin.nodes)}"
-    if pin.memory == "preferred":
-        return "memory preferred there"
-    if pin.per_worker:
-        return "vLLM binds each worker to the node of its GPU"
-    return "no memory policy, since half of it would be remote to one node"

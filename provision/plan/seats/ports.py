@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from provision.engines.engine import Engine
 from provision.host.facts import Facts, Listener, Placed
 
-from .complaints import Complaints
-from .vendors import VENDOR_UNITS, holder_text, is_own, own_instance
+from ..complaints import Complaints
+from ..machine.vendors import VENDOR_UNITS, holder_text, is_own, own_instance
 
 _INTERNAL_FIRST = 20000
 _INTERNAL_BLOCK = 16  # torch, ZMQ and NCCL ports of one vLLM instance, searched upward from a base

@@ -8,8 +8,8 @@ from provision.host.facts import EngineFound, Facts
 from provision.spec.model import HostSpec, InstanceSpec
 from provision.spec.request import inspect_request
 
-from .complaints import Complaints
-from .wording import listed
+from ..complaints import Complaints
+from ..wording import listed
 
 _INSTALL = {
     "ollama": "curl -fsSL https://ollama.com/install.sh | sh, or name it: binary: /path/to/ollama",

@@ -1,0 +1,1 @@
+"""The answer of `provision fit`: what hosts can run, how, and how fast. Pure."""

@@ -1,0 +1,1 @@
+"""What an instance has besides GPUs: node, cores, memory policy, ports. Pure."""

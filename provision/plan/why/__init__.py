@@ -1,0 +1,1 @@
+"""Reasons and refusals, with their numbers. Pure."""
