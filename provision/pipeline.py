@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from provision.host.bundle import Bundle
-    from provision.host.facts import Facts, InspectRequest
+    from provision.host.facts import Facts, InspectRequest, ModelFound
     from provision.host.files import Files
     from provision.host.report import ApplyResult, ChangeSet, Report, Step
     from provision.plan.plan import Plan
@@ -37,14 +37,14 @@ def request(spec: HostSpec) -> InspectRequest:
 
 
 def inspect(
-    spec: HostSpec | None = None,
+    spec: HostSpec | InspectRequest | None = None,
     root: Path = Path("/"),
     *,
     record: Path | None = None,
     redact: bool = False,
     replay: Path | None = None,
 ) -> Facts:
-    """This machine, or a recorded tree, and what the spec points at.
+    """This machine, or a recorded tree, and what the spec (or the request of one) points at.
 
     record: an archive to be made of every answer, redact: without the names in it. replay: such an
     archive to be inspected instead of this machine, with its own request where no spec is given.
@@ -52,11 +52,12 @@ def inspect(
     from provision import __version__
     from provision.host.facts import InspectRequest
 
+    wanted = spec if spec is None or isinstance(spec, InspectRequest) else request(spec)
     if replay is not None:
         from provision.host.inspect.recording.record import replay as look_again
 
-        return look_again(replay, request(spec) if spec else None)
-    wanted = request(spec) if spec else InspectRequest()
+        return look_again(replay, wanted)
+    wanted = wanted or InspectRequest()
     if record is not None:
         from provision.host.inspect.recording.record import record as look_and_keep
 
@@ -66,11 +67,31 @@ def inspect(
     return look(wanted, root)
 
 
-def plan(read: ReadSpec, facts: Facts) -> Plan:
-    """What runs where, and why. ProvisionError holds all that stands in the way."""
+def plan(read: ReadSpec, facts: Facts, replan: bool = False) -> Plan:
+    """What runs where, and why. ProvisionError holds all that stands in the way.
+
+    replan: what already runs may be moved for a better place.
+    """
     from provision.plan.planner import make_plan
 
-    return make_plan(read.spec, facts, read.places)
+    return make_plan(read.spec, facts, read.places, replan=replan)
+
+
+def sourced(plan: Plan, path: str, text: bytes, read: ReadSpec, facts: Facts) -> Plan:
+    """A plan with what it was made from, as it is saved. path, text: of host.yaml."""
+    from provision.plan.saved import source_of
+
+    return dataclasses.replace(plan, source=source_of(path, text, request(read.spec), facts))
+
+
+def saved_plan(document: bytes, name: str) -> Plan | None:
+    """The plan in a document; None for anything else, which may be a host.yaml.
+
+    ProvisionError `bad-document`: it is a plan, but damaged or of another version.
+    """
+    from provision.plan.saved import is_plan, read_plan
+
+    return read_plan(document, name) if is_plan(document) else None
 
 
 def render(plan: Plan) -> Bundle:
@@ -122,3 +143,11 @@ def remove(files: Files, progress: Callable[[Step], None], check: bool = False) 
     from provision.host.remove import remove as undo
 
     return undo(files, progress, check)
+
+
+def model_found(path: str) -> ModelFound | None:
+    """What the headers of a model's file or folder on this machine say; None for anything else."""
+    from provision.host.inspect.models.model import read_model
+    from provision.host.inspect.source import LiveSource
+
+    return read_model(LiveSource(), path)

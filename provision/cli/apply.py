@@ -1,4 +1,4 @@
-"""provision apply HOST.YAML"""
+"""provision apply HOST.YAML, or a saved plan"""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import click
 from provision.host.errors import Exit
 
 from . import complaint
-from .options import check_option, facts_option, json_option, root_option, spec_argument, yes_option
+from .options import check_option, facts_option, json_option, plan_argument, root_option, yes_option
 from .outcome import show_foreseen, tell
 from .outputs import put_document
 from .screen import put
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 @click.command("apply", short_help="Make it so: files, services, nginx, one transaction.")
-@spec_argument
+@plan_argument
 @facts_option
 @check_option
 @yes_option
@@ -43,6 +43,9 @@ def apply_command(
 
     Everything is validated before the first write. If a step fails, the old state is put back.
     A second apply changes nothing. Needs root, but not with --root.
+
+    Of a plan that `provision plan -o PLAN.JSON` saved exactly that is carried out. It is refused
+    when HOST.YAML or what the plan depends on of this machine has changed since.
     """
     from provision import pipeline
     from provision.cli import asking, inputs
@@ -76,9 +79,9 @@ def apply_command(
 def _show(decision: Decision, changes: ChangeSet) -> None:
     """The plan in short and the changes; of a host that is as planned only the plan."""
     from provision.cli.host_line import host_line
-    from provision.cli.plan_screen import show_instances
+    from provision.cli.instances_screen import show_instances
 
-    put(host_line(decision.facts), bold=True)
+    put(host_line(decision.facts) if decision.facts else decision.plan.host, bold=True)
     put()
     show_instances(decision.plan)
     put()

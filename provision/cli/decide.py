@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING
 from provision import pipeline
 from provision.host.errors import fail
 
-from . import inputs
+from . import inputs, saved
 
 if TYPE_CHECKING:
     from provision.host.facts import Facts
@@ -20,27 +21,67 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """A plan and the facts that it was made from."""
+    """A plan and the facts that it was made from, or was compared with.
 
-    facts: Facts
+    facts None: the plan was saved, and no machine was looked at. saved: it was.
+    """
+
+    facts: Facts | None
     plan: Plan
+    saved: bool = False
 
 
-def decide(host_yaml: Path, facts_file: Path | None, files: Files | None = None) -> Decision:
-    """Read, inspect (or read recorded facts), plan.
+def decide(
+    host_yaml: Path,
+    facts_file: Path | None,
+    files: Files | None = None,
+    *,
+    replan: bool = False,
+    strict: bool = True,
+) -> Decision:
+    """Read, inspect (or read recorded facts), plan; or take a saved plan as it is.
 
     files: where the plan is going to be applied. On the live host recorded facts are compared
-    with the machine first, since a plan for another one must not be applied here.
+    with the machine first, since a plan for another one must not be applied here. strict: a saved
+    plan that no longer holds is refused, and not only remarked upon.
     """
     inputs.not_both_stdin(host_yaml, facts_file)
-    read = inputs.read_host_yaml(host_yaml)
+    text, name = inputs.bytes_of(host_yaml), inputs.name_of(host_yaml)
+    plan = pipeline.saved_plan(text, name)
+    if plan is not None:
+        if replan:
+            raise fail("saved-plan", f"{name} is a saved plan: --replan needs a host.yaml")
+        return _as_saved(plan, name, facts_file, files, strict)
+    read = pipeline.read(text, name)
     if facts_file is None:
         facts = pipeline.inspect(read.spec)
     else:
         facts = inputs.read_facts(facts_file)
         if files is not None and files.live:
             _is_this_machine(read, facts, str(facts_file))
-    return Decision(facts, pipeline.plan(read, facts))
+    plan = pipeline.plan(read, facts, replan)
+    path = "-" if str(host_yaml) == "-" else os.path.abspath(host_yaml)  # noqa: PTH100 -- no links
+    return Decision(facts, pipeline.sourced(plan, path, text, read, facts))
+
+
+def _as_saved(
+    plan: Plan, name: str, facts_file: Path | None, files: Files | None, strict: bool
+) -> Decision:
+    """A saved plan, once it is known to hold: host.yaml, then the machine or recorded facts.
+
+    Without facts a scratch root or a folder of rendered files is compared with no machine.
+    """
+    source = saved.source_of(plan, name)
+    saved.compare_spec(source, name, strict)
+    facts = None
+    if files is not None and files.live:
+        # The machine itself decides; facts that were recorded of it prove nothing about today.
+        facts = pipeline.inspect(source.request)
+    elif facts_file is not None:
+        facts = inputs.read_facts(facts_file)
+    if facts is not None:
+        saved.compare_facts(plan, source, facts, name, strict)
+    return Decision(facts, plan, saved=True)
 
 
 def _is_this_machine(read: ReadSpec, recorded: Facts, name: str) -> None:

@@ -8,11 +8,11 @@ import click
 
 from provision.host.errors import Exit
 
-from .options import facts_option, json_option, root_option, spec_argument
+from .options import facts_option, json_option, plan_argument, root_option
 
 
 @click.command("diff", short_help="What apply would change: files line by line, service actions.")
-@spec_argument
+@plan_argument
 @facts_option
 @root_option
 @json_option
@@ -23,6 +23,7 @@ def diff_command(
 
     Exit code 0: nothing differs; 2: something does; 3: a file is in the way that is not ours to
     change. Needs root (secret files and live processes are compared), but not with --root.
+    A plan that `provision plan -o PLAN.JSON` saved is taken as it is, by the rules of apply.
     """
     from provision import pipeline
     from provision.cli import changes_screen, complaint, inputs, outputs

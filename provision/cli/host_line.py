@@ -10,10 +10,20 @@ from provision.view.labels import gpu_name
 
 from .screen import count, gib
 
+_WIDTH = 100  # beyond that the drivers' versions are left out
+
 
 def host_line(facts: Facts) -> str:
     """What matters of a host, and nothing that is unknown."""
-    return f"{facts.stable.system.hostname}: {', '.join(_parts(facts)) or 'nothing known'}"
+    parts = list(_parts(facts))
+    line = f"{facts.stable.system.hostname}: {', '.join(parts) or 'nothing known'}"
+    if len(line) <= _WIDTH:
+        return line
+    return f"{facts.stable.system.hostname}: {', '.join(_without_drivers(parts))}"
+
+
+def _without_drivers(parts: list[str]) -> list[str]:
+    return [part for part in parts if not part.startswith("driver ")]
 
 
 def _parts(facts: Facts) -> Iterator[str]:

@@ -20,7 +20,7 @@ def read_host_yaml(path: Path) -> ReadSpec:
     """The spec in a file, or on stdin when the path is `-`."""
     from provision import pipeline
 
-    return pipeline.read(bytes_of(path), _name(path))
+    return pipeline.read(bytes_of(path), name_of(path))
 
 
 def read_facts(path: Path) -> Facts:
@@ -28,7 +28,7 @@ def read_facts(path: Path) -> Facts:
     from provision.host.document import loads
     from provision.host.facts import Facts
 
-    return loads(Facts, bytes_of(path, "provision inspect -o FILE makes one"), _name(path))
+    return loads(Facts, bytes_of(path, "provision inspect -o FILE makes one"), name_of(path))
 
 
 def bytes_of(path: Path, hint: str | None = None) -> bytes:
@@ -36,9 +36,9 @@ def bytes_of(path: Path, hint: str | None = None) -> bytes:
     try:
         data = sys.stdin.buffer.read(_MOST_BYTES + 1) if _is_stdin(path) else _first_bytes(path)
     except OSError as error:
-        raise fail("unreadable", f"{_name(path)}: {error.strerror}", hint) from None
+        raise fail("unreadable", f"{name_of(path)}: {error.strerror}", hint) from None
     if len(data) > _MOST_BYTES:
-        raise fail("unreadable", f"{_name(path)}: larger than {_MOST_BYTES >> 20} MiB")
+        raise fail("unreadable", f"{name_of(path)}: larger than {_MOST_BYTES >> 20} MiB")
     return data
 
 
@@ -70,5 +70,5 @@ def _is_stdin(path: Path) -> bool:
     return str(path) == "-"
 
 
-def _name(path: Path) -> str:
+def name_of(path: Path) -> str:
     return "<stdin>" if _is_stdin(path) else str(path)

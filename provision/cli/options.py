@@ -9,6 +9,11 @@ import click
 spec_argument = click.argument("host_yaml", metavar="HOST.YAML", type=click.Path(path_type=Path))
 """The file, `-` for stdin."""
 
+plan_argument = click.argument(
+    "host_yaml", metavar="HOST.YAML|PLAN.JSON", type=click.Path(path_type=Path)
+)
+"""The file or a saved plan of it, `-` for stdin."""
+
 facts_option = click.option(
     "--facts",
     "facts_file",

@@ -2,80 +2,46 @@
 
 from __future__ import annotations
 
-from provision.engines.launch import Launch
+from collections.abc import Sequence
+
 from provision.host.errors import Diagnostic
 from provision.host.facts import Facts, Finding
-from provision.host.quantity import CpuSet
 from provision.host.report import ChangeSet
 from provision.plan.plan import Member, Plan, Proxy, Reason
 from provision.render.directives import left_out
 
 from .changes_screen import summary
 from .host_line import host_line
+from .instances_screen import show_expected, show_instances_and_expected
 from .screen import Table, heading, paragraph, put
 
+_INDENT = 16  # of the lines below the tables: `  GPU settings  ...`
 
-def show_plan(plan: Plan, facts: Facts) -> None:
-    """The whole screen but its last line."""
-    put(host_line(facts), bold=True)
+
+def show_plan(plan: Plan, facts: Facts | None) -> None:
+    """The whole screen but its last line. facts None: of a saved plan."""
+    put(host_line(facts) if facts else plan.host, bold=True)
     put()
-    show_instances(plan)
+    with_expected = show_instances_and_expected(plan)
     if plan.proxy is not None:
         _show_proxy(plan.proxy)
     _show_settings(plan)
     if plan.takeover:
         put(f"  takes over    {' '.join(plan.takeover)}: stopped and disabled, `remove` gives back")
+    _show_moves(plan)
+    if not with_expected:
+        show_expected(plan)
     if plan.reasons:
         heading("Why")
         _show_reasons(plan.reasons)
-    notes = (Diagnostic("left-out", text, severity="note") for text in left_out(plan.systemd))
-    show_warnings((*plan.warnings, *_new(facts.findings, plan.warnings), *notes))
-
-
-def show_instances(plan: Plan) -> None:
-    """A line an instance."""
-    table = Table(
-        ("instance", "engine", "model", "GPUs", "split", "node", "cores", "port"), spare=2
+    if plan.explanations:
+        names = ", ".join(one.group for one in plan.explanations)
+        paragraph("", f"Every way that was weighed: --explain NAME ({names}).", 2)
+    notes = [Diagnostic("left-out", text, severity="note") for text in left_out(plan.systemd)]
+    findings = facts.findings if facts else ()
+    show_warnings(
+        (*plan.warnings, *_new(findings, plan.warnings), *notes, *_not_proven(plan.proven))
     )
-    for one in plan.instances:
-        table.row(
-            one.name,
-            one.engine,
-            model_text(one),
-            gpus_text(one),
-            split_text(one),
-            " ".join(map(str, one.pin.nodes)),
-            str(one.pin.cpus) if one.pin.cpus is not None else "",
-            str(one.port),
-        )
-    table.show()
-
-
-def gpus_text(launch: Launch) -> str:
-    """`0 1` in the engine's order; `0-7` where many stand in a row."""
-    numbers = [gpu.index for gpu in launch.gpus]
-    if len(numbers) > 4 and numbers == sorted(numbers):
-        return str(CpuSet.of(numbers))
-    return " ".join(map(str, numbers))
-
-
-def model_text(launch: Launch) -> str:
-    """The models in short: a path's last part, a hub id's name; the first and how many more."""
-    first = launch.models[0].rstrip("/").rpartition("/")[2] if launch.models else ""
-    short = first if len(first) <= 28 else f"{first[:25]}..."
-    return f"{short} +{len(launch.models) - 1}" if len(launch.models) > 1 else short
-
-
-def split_text(launch: Launch) -> str:
-    """`tensor 2`, `tensor 2 pipeline 2`, `layers` where the engine spreads them itself."""
-    parts = []
-    if launch.tensor_parallel_size > 1:
-        parts.append(f"tensor {launch.tensor_parallel_size}")
-    if launch.pipeline_parallel_size > 1:
-        parts.append(f"pipeline {launch.pipeline_parallel_size}")
-    if not parts and len(launch.gpus) > 1:
-        return "layers"
-    return " ".join(parts)
 
 
 _GRAVEST = ("error", "warning", "note")
@@ -149,12 +115,37 @@ def _show_settings(plan: Plan) -> None:
         put(f"  GPU settings  {settings} on {number} GPU{'s' if number > 1 else ''}")
 
 
+def _show_moves(plan: Plan) -> None:
+    """What goes to other GPUs and from where; of the rest that runs already, that it stays."""
+    if not plan.moved and not plan.kept:
+        return
+    put()
+    for name, text in sorted(plan.moved.items()):
+        paragraph("moves", f"{name}: {text}", _INDENT)
+    if plan.kept:
+        paragraph("stays", " ".join(sorted(plan.kept)), _INDENT)
+
+
+def _not_proven(proven: bool) -> list[Diagnostic]:
+    """A note where the search for the best placement was cut short."""
+    if proven:
+        return []
+    text = "the search for the best placement ended before all were seen: a better one may exist"
+    return [Diagnostic("not-proven", text, severity="note")]
+
+
 def _show_reasons(reasons: tuple[Reason, ...]) -> None:
     indent = min(22, max(len(one.subject) for one in reasons) + 4)
     last = ""
-    for one in reasons:
-        paragraph(one.subject if one.subject != last else "", f"{one.text}.", indent)
-        last = one.subject
+    for subject, text in by_subject([(one.subject, one.text) for one in reasons]):
+        paragraph(subject if subject != last else "", f"{text}.", indent)
+        last = subject
+
+
+def by_subject(lines: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Subjects and sentences, those of one subject together, in the order of their first."""
+    first = list(dict.fromkeys(subject for subject, _ in lines))
+    return sorted(lines, key=lambda line: first.index(line[0]))
 
 
 def _new(findings: tuple[Finding, ...], told: tuple[Diagnostic, ...]) -> tuple[Diagnostic, ...]:

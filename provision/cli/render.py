@@ -6,11 +6,11 @@ from pathlib import Path
 
 import click
 
-from .options import facts_option, spec_argument
+from .options import facts_option, plan_argument
 
 
 @click.command("render", short_help="Write the files of a plan into a folder, to look at.")
-@spec_argument
+@plan_argument
 @facts_option
 @click.option(
     "-o",
@@ -24,7 +24,8 @@ def render_command(host_yaml: Path, facts_file: Path | None, output: Path) -> No
     """Write every file that apply would write on the host into DIR, and print the tree.
 
     The host half (one file of Python, host.pyz, the same for every plan) is left out; keys and
-    other secrets stay on the host. Needs no root.
+    other secrets stay on the host. Needs no root. A plan that `provision plan -o PLAN.JSON` saved
+    is written as it is; no machine is looked at.
     """
     from provision import pipeline
     from provision.cli.decide import decide

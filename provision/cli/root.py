@@ -16,6 +16,8 @@ from .ending import Invocation
 # Command -> module below this package; the function has the command's name.
 COMMANDS = {
     "inspect": "inspect",
+    "fit": "fit",
+    "init": "init",
     "plan": "plan",
     "render": "render",
     "diff": "diff",
@@ -23,6 +25,7 @@ COMMANDS = {
     "verify": "verify",
     "status": "status",
     "remove": "remove",
+    "models": "models",
     "schema": "schema",
 }
 _FLEET = "provision.cli.fleet"
@@ -66,8 +69,8 @@ class LazyGroup(click.Group):
 def root(context: click.Context, debug: bool) -> Exit | None:
     """From a short host.yaml to LLM endpoints that answer, on plain Linux.
 
-    inspect, plan, render, diff, verify and status change nothing. apply and remove say what they
-    are about to do and ask first.
+    inspect, fit, plan, render, diff, verify, status and models change nothing, and init writes one
+    host.yaml. apply and remove say what they are about to do and ask first.
     """
     context.ensure_object(Invocation).debug = debug
     if debug:

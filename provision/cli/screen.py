@@ -77,43 +77,78 @@ def paragraph(subject: str, text: str, indent: int) -> None:
 
 @dataclass
 class Table:
-    """Columns as wide as their widest cell, two or more spaces apart, indented by two."""
+    """Columns as wide as their widest cell, two or more spaces apart, indented by two.
+
+    spare: the columns that are left out, one after the other, while the table is too wide. right:
+    columns of numbers, aligned to the right. wrap: the last column's text goes on in further lines.
+    """
 
     head: Sequence[str]
     rows: list[Sequence[str]] = field(default_factory=list)
-    spare: int | None = None  # the column that is left out first where the table is too wide
+    spare: int | tuple[int, ...] | None = None
+    right: tuple[int, ...] = ()
+    wrap: bool = False
 
     def row(self, *cells: str) -> None:
         """Add a row; an empty cell is shown as -."""
         self.rows.append([printable(cell) or "-" for cell in cells])
 
     def fits(self) -> bool:
-        """Whether it is whole at the width there is."""
-        wide = [max(columns(line[at]) for line in (self.head, *self.rows)) for at in self._kept()]
-        return sum(one + 2 for one in wide) <= width()
+        """Whether it is whole, with every column, at the width there is."""
+        wide = self._widths(True)
+        return sum(wide[at] + 2 for at in self._kept()) <= width()
 
     def without(self, column: int) -> Table:
         """The same without a column."""
         rows = [(*row[:column], *row[column + 1 :]) for row in self.rows]
         return Table((*self.head[:column], *self.head[column + 1 :]), [*rows])
 
-    def _kept(self) -> list[int]:
-        known = (at for at in range(1, len(self.head)) if any(row[at] != "-" for row in self.rows))
-        return [0, *known]
-
     def show(self, with_head: bool = True) -> None:
         """Print it; a column whose cells are all unknown is left out, the first never."""
         if not self.rows:
             return
+        wide = self._widths(with_head)
+        kept = self._whole(wide)
+        gap = 3 if self.wrap or sum(wide[at] + 3 for at in kept) <= width() else 2
+        lines = [self.head, *self.rows] if with_head else self.rows
+        for number, line in enumerate(lines):
+            self._put(line, kept, wide, gap, bold=with_head and number == 0)
+
+    def _kept(self) -> list[int]:
+        known = (at for at in range(1, len(self.head)) if any(row[at] != "-" for row in self.rows))
+        return [0, *known]
+
+    def _widths(self, with_head: bool) -> list[int]:
         shown = [self.head, *self.rows] if with_head else self.rows
-        wide = [max(columns(line[at]) for line in shown) for at in range(len(self.head))]
+        return [max(columns(line[at]) for line in shown) for at in range(len(self.head))]
+
+    def _whole(self, wide: list[int]) -> list[int]:
+        """The columns that are shown."""
         kept = self._kept()
-        if sum(wide[at] + 2 for at in kept) > width():
-            kept = [at for at in kept if at != self.spare]
-        gap = 3 if sum(wide[at] + 3 for at in kept) <= width() else 2
-        for number, line in enumerate(shown):
-            cells = [line[at] + " " * (wide[at] - columns(line[at]) + gap) for at in kept]
-            put(("  " + "".join(cells)).rstrip(), bold=with_head and number == 0)
+        if self.wrap:
+            return kept
+        spare = (self.spare,) if isinstance(self.spare, int) else self.spare or ()
+        for column in spare:
+            if sum(wide[at] + 2 for at in kept) > width():
+                kept = [at for at in kept if at != column]
+        return kept
+
+    def _put(
+        self, line: Sequence[str], kept: list[int], wide: list[int], gap: int, bold: bool
+    ) -> None:
+        cells = []
+        for at in kept:
+            room = " " * (wide[at] - columns(line[at]))
+            text = room + line[at] if at in self.right else line[at] + room
+            cells.append(text + " " * gap)
+        if not self.wrap or kept[-1] != len(self.head) - 1:
+            put(("  " + "".join(cells)).rstrip(), bold=bold)
+            return
+        start = "  " + "".join(cells[:-1])
+        last = "" if line[-1] == "-" else line[-1]
+        texts = textwrap.wrap(last, max(20, width() - columns(start)), break_on_hyphens=False)
+        for number, text in enumerate(texts or [""]):
+            put(((start if number == 0 else " " * columns(start)) + text).rstrip(), bold=bold)
 
 
 def columns(text: str) -> int:

@@ -62,7 +62,7 @@ def test_no_command_shows_the_help_on_stderr() -> None:
     ("words", "text"),
     [
         (("plam",), "no command 'plam': did you mean plan?"),
-        (("plan",), "Missing argument 'HOST.YAML'"),
+        (("plan",), "Missing argument 'HOST.YAML|PLAN.JSON'"),
         (("plan", "--no-such", "x"), "--no-such"),
         (("apply", *PLANNED, "--root", FACTS), "is a file"),
     ],

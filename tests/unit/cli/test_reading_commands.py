@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import jsonschema
@@ -29,10 +30,11 @@ def test_plan_screen_says_all(call: Call) -> None:
     assert lines[0] == (
         "gpu-box-1: 2 sockets, 2 NUMA nodes, 4x RTX 3090 24 GiB (NVLink 0-1, 2-3), driver 580.95.05"
     )
-    head = "instance   engine   model                          GPUs   split    node   cores"
-    assert lines[2].startswith(f"  {head}")
+    head = ["instance", "engine", "model", "GPUs", "split", "node", "cores", "VRAM"]
+    assert lines[2].split()[:8] == head
     row = next(line for line in lines if line.startswith("  large.0 ")).split()
-    assert row[:6] == ["large.0", "ollama", "llama3.1:70b-instruct-q4_K_M", "2", "3", "layers"]
+    assert row[2].startswith("llama3.1:70b-instr")
+    assert [*row[:2], *row[3:6]] == ["large.0", "ollama", "2", "3", "layers"]
     assert row[6] == "1" and row[-1] == "11436"
     assert any(line.split() == ["127.0.0.1:8080", "/large/", "large.0"] for line in lines)
     assert "  GPU settings  persistence on, power limit 300 W on 4 GPUs" in lines
@@ -52,7 +54,9 @@ def test_plan_document_is_the_plan_itself(call: Call, tmp_path: Path) -> None:
     said = call("plan", *PLANNED, "--json")
     read = pipeline.read(Path(SPEC).read_text(), SPEC)
     facts = loads(Facts, Path(FACTS).read_text())
-    assert loads(Plan, said.out) == pipeline.plan(read, facts)
+    plan = loads(Plan, said.out)
+    assert plan.source is not None and plan.source.spec == SPEC
+    assert replace(plan, source=None) == pipeline.plan(read, facts)
     output = tmp_path / "plan.json"
     filed = call("plan", *PLANNED, "-o", output)
     assert (filed.out, filed.err) == ("", f"wrote {output}\n")
