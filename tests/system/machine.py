@@ -1,14 +1,15 @@
-"""The virtual machine with the product on it, and short ways to ask it things."""
+"""A test host with the product on it, and short ways to ask it things."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 from tests.standin.build import build, table_text
 
+from .testbed.shell import Shell
 from .testbed.vm import Vm
 
 CHECKOUT = Path(__file__).resolve().parents[2]
@@ -20,23 +21,30 @@ NOISE = (
 
 
 class Host:
-    """The machine with the product on it, and short ways to ask it things."""
+    """A virtual machine or a container with the product on it."""
 
-    def __init__(self, vm: Vm) -> None:
-        self.vm = vm
+    def __init__(self, shell: Shell) -> None:
+        self.shell = shell
 
-    def run(self, line: str, *, check: bool = True, timeout: float = 300) -> str:
-        return self.vm.ssh(line, check=check, timeout=timeout).stdout
+    def run(
+        self,
+        line: str,
+        *,
+        check: bool = True,
+        timeout: float = 300,
+        input: str | None = None,  # noqa: A002 (the name that subprocess.run has for it)
+    ) -> str:
+        return self.shell.run(line, check=check, timeout=timeout, input=input).stdout
 
     def code(self, line: str, timeout: float = 600) -> tuple[int, str]:
-        done = self.vm.ssh(line, check=False, timeout=timeout)
+        done = self.shell.run(line, check=False, timeout=timeout)
         return done.returncode, done.stdout + done.stderr
 
     def spec(self, text: str) -> None:
-        self.vm.ssh("cat > /root/host.yaml", input=text)
+        self.run("cat > /root/host.yaml", input=text)
 
-    def apply(self) -> dict[str, Any]:
-        code, said = self.code("provision apply /root/host.yaml --yes --json 2>/root/apply.log")
+    def apply(self, document: str = "/root/host.yaml") -> dict[str, Any]:
+        code, said = self.code(f"provision apply {document} --yes --json 2>/root/apply.log")
         assert code == 0, said + self.run("cat /root/apply.log")
         result: dict[str, Any] = json.loads(said)
         return result
@@ -85,14 +93,23 @@ class Host:
         return {line.rsplit(" ", 1)[0] for line in self.files().splitlines()}
 
 
-def install_nvml(vm: Vm, folder: Path) -> None:
-    """NVML for the PCI addresses at which this machine's GPUs really sit."""
-    addresses = vm.ssh("lspci -D -d 10de: | cut -d' ' -f1").stdout.split()
-    assert len(addresses) == 4
+class VmHost(Host):
+    """The virtual machine: it can be rebooted, and files come back from it."""
+
+    def __init__(self, vm: Vm) -> None:
+        super().__init__(vm.shell)
+        self.vm = vm
+
+
+def install_nvml(shell: Shell, folder: Path, addresses: Sequence[str] = ()) -> None:
+    """NVML for GPUs at these PCI addresses, or where the GPUs of a virtual machine really sit."""
+    if not addresses:
+        addresses = shell.run("lspci -D -d 10de: | cut -d' ' -f1").stdout.split()
+        assert len(addresses) == 4
     library = build(folder)
-    vm.put(library, "/usr/lib/x86_64-linux-gnu/libnvidia-ml.so.1")
+    shell.put(library, "/usr/lib/x86_64-linux-gnu/libnvidia-ml.so.1")
     table = folder / "nvml-standin.tsv"
     # No driver knows which process computes where: a GPU is used by whoever names it.
     scan = "scan\tvariable=CUDA_VISIBLE_DEVICES"
     table.write_text(table_text(addresses, more=[scan]))
-    vm.put(table, "/etc/nvml-standin.tsv")
+    shell.put(table, "/etc/nvml-standin.tsv")

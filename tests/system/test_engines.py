@@ -39,6 +39,8 @@ instances:
     gpus: {node: 0}
     pin: numactl
     context: 256
+    kv_cache: q8_0
+    draft_model: /opt/models/draft.gguf
 proxy:
   listen: 0.0.0.0:8443
   keys: {file: /root/keys}
@@ -65,9 +67,9 @@ WantedBy=multi-user.target
 def host(vm: Vm, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
     """The machine as a vendor's installer leaves it: ollama.service enabled, running, one model."""
     vm.install(CHECKOUT)
-    install_nvml(vm, tmp_path_factory.mktemp("nvml"))
+    install_nvml(vm.shell, tmp_path_factory.mktemp("nvml"))
     vm.stand_in("ollama", "vllm")
-    one = Host(vm)
+    one = Host(vm.shell)
     vm.ssh("cat > /etc/systemd/system/ollama.service", input=VENDOR_UNIT)
     one.run(
         "useradd -r -s /bin/false -U -m -d /usr/share/ollama ollama"
@@ -75,6 +77,7 @@ def host(vm: Vm, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
         " && for i in $(seq 30); do curl -sf http://127.0.0.1:11434/ && break; sleep 1; done"
         ' && curl -sf http://127.0.0.1:11434/api/pull -d \'{"model": "tiny:1b"}\''
     )
+    one.run("cp /opt/models/tiny.gguf /opt/models/draft.gguf")
     vm.ssh("umask 077; cat > /root/keys", input=f"{KEY}\n")
     one.spec(SPEC)
     yield one
@@ -114,6 +117,19 @@ def test_numactl_form_pins_the_live_process(host: Host) -> None:
     assert {line.split()[1] for line in threads.splitlines()} == {"0-1"}
     assert "prefer" in host.run(f"head -30 /proc/{pid}/numa_maps")
     assert "CPUAffinity=\n" in host.run("systemctl show -p CPUAffinity llama-server@direct.0")
+
+
+def test_the_draft_model_drafts_over_a_quantised_cache(host: Host) -> None:
+    """llama.cpp loads a draft model without asking it where the kind of speculation is not named,
+    and refuses a quantised cache without flash attention."""
+    port = host.run("systemctl cat llama-server@direct.0 | grep -oP -- '--port \\K[0-9]+'").strip()
+    metrics = host.run(
+        f"curl -sf -m 60 http://127.0.0.1:{port}/v1/completions -o /dev/null"
+        ' -d \'{"prompt": "Hi", "max_tokens": 12, "temperature": 0}\''
+        f" && curl -sf -m 60 http://127.0.0.1:{port}/metrics"
+    )
+    drafted = [line for line in metrics.splitlines() if "spec_decode_num_draft_tokens" in line]
+    assert int(drafted[-1].split()[-1]) > 0, metrics
 
 
 def test_keys_open_the_proxy_and_nothing_else_does(host: Host) -> None:

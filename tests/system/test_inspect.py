@@ -14,25 +14,25 @@ from provision.host.document import from_plain
 from provision.host.facts import Facts
 from provision.host.inspect.recording.record import replay
 
-from .machine import CHECKOUT, Host, install_nvml
+from .machine import CHECKOUT, VmHost, install_nvml
 from .testbed.vm import Vm
 
 pytestmark = pytest.mark.system
 
 
 @pytest.fixture(scope="module")
-def host(vm: Vm, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
+def host(vm: Vm, tmp_path_factory: pytest.TempPathFactory) -> Iterator[VmHost]:
     vm.install(CHECKOUT)
-    install_nvml(vm, tmp_path_factory.mktemp("nvml"))
-    yield Host(vm)
+    install_nvml(vm.shell, tmp_path_factory.mktemp("nvml"))
+    yield VmHost(vm)
 
 
 @pytest.fixture(scope="module")
-def facts(host: Host) -> Facts:
+def facts(host: VmHost) -> Facts:
     return from_plain(Facts, json.loads(host.run("provision inspect --json")))
 
 
-def test_cpus_and_nodes_are_what_lscpu_says(host: Host, facts: Facts) -> None:
+def test_cpus_and_nodes_are_what_lscpu_says(host: VmHost, facts: Facts) -> None:
     said = json.loads(host.run("lscpu --json --extended=CPU,NODE,SOCKET,CORE"))["cpus"]
     nodes = {cpu: node.id for node in facts.stable.numa_nodes for cpu in node.cpus}
     assert nodes == {int(one["cpu"]): int(one["node"]) for one in said}
@@ -66,7 +66,7 @@ def test_accelerators_sit_where_the_machine_was_built_with_them(facts: Facts) ->
     assert len(stable.nics) == 1 and stable.nics[0].interfaces
 
 
-def test_system_facts_are_the_machines_own(host: Host, facts: Facts) -> None:
+def test_system_facts_are_the_machines_own(host: VmHost, facts: Facts) -> None:
     stable = facts.stable
     assert stable.system.virtual_machine == host.run("systemd-detect-virt --vm || true").strip()
     assert stable.system.kernel == host.run("uname -r").strip()
@@ -84,7 +84,7 @@ def test_findings_are_true(facts: Facts) -> None:
 
 
 @pytest.mark.parametrize("redacted", [False, True])
-def test_a_recording_tells_the_same_elsewhere(host: Host, tmp_path: Path, redacted: bool) -> None:
+def test_a_recording_tells_the_same_elsewhere(host: VmHost, tmp_path: Path, redacted: bool) -> None:
     name = f"/root/{'redacted' if redacted else 'whole'}.tar.xz"
     host.run(f"provision inspect --record {name}{' --redact' if redacted else ''}")
     archive = tmp_path / "host.tar.xz"

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from .machine import CHECKOUT, Host, install_nvml
+from .machine import CHECKOUT, VmHost, install_nvml
 from .testbed.vm import Vm
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(900)]
@@ -41,23 +41,23 @@ UNITS = ("llama-server@chat.0", "llama-server@chat.1", "llama-server@deep.0")
 
 
 @pytest.fixture(scope="module")
-def host(vm: Vm, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
+def host(vm: Vm, tmp_path_factory: pytest.TempPathFactory) -> Iterator[VmHost]:
     vm.install(CHECKOUT)
-    install_nvml(vm, tmp_path_factory.mktemp("nvml"))
-    one = Host(vm)
+    install_nvml(vm.shell, tmp_path_factory.mktemp("nvml"))
+    one = VmHost(vm)
     one.spec(SPEC)
     yield one
 
 
 @pytest.fixture(scope="module")
-def before(host: Host) -> set[str]:
+def before(host: VmHost) -> set[str]:
     """What the machine held before the first apply."""
     names = host.names()
     host.run("cp /etc/passwd /root/passwd.before; cp /etc/group /root/group.before")
     return names
 
 
-def test_inspect_sees_nodes_and_gpus(host: Host, before: set[str]) -> None:
+def test_inspect_sees_nodes_and_gpus(host: VmHost, before: set[str]) -> None:
     facts = json.loads(host.run("provision inspect --json"))["stable"]
     assert [(node["id"], node["cpus"]) for node in facts["numa_nodes"]] == [(0, "0-1"), (1, "2-3")]
     assert facts["numa_nodes"][0]["distances"] == {"0": 10, "1": 21}
@@ -66,7 +66,7 @@ def test_inspect_sees_nodes_and_gpus(host: Host, before: set[str]) -> None:
     assert before
 
 
-def test_apply_brings_it_up_and_verify_is_green(host: Host) -> None:
+def test_apply_brings_it_up_and_verify_is_green(host: VmHost) -> None:
     result = host.apply()
     assert result["changed"] is True
     report = host.verify()
@@ -78,7 +78,7 @@ def test_apply_brings_it_up_and_verify_is_green(host: Host) -> None:
             assert (name, aspect) in aspects
 
 
-def test_pins_are_what_proc_says(host: Host) -> None:
+def test_pins_are_what_proc_says(host: VmHost) -> None:
     """The claims of verify, from the kernel itself."""
     cpus: dict[str, set[int]] = {}
     for unit in UNITS:
@@ -100,7 +100,7 @@ def test_pins_are_what_proc_says(host: Host) -> None:
     assert "prefer" in host.run(f"head -50 /proc/{host.pid(UNITS[0])}/numa_maps")
 
 
-def test_gpu_environment_and_settings_hold(host: Host) -> None:
+def test_gpu_environment_and_settings_hold(host: VmHost) -> None:
     seen: list[str] = []
     for unit in UNITS:
         values = host.environment(unit)
@@ -111,7 +111,7 @@ def test_gpu_environment_and_settings_hold(host: Host) -> None:
     _limits_are(host, 400)
 
 
-def test_a_streamed_chat_completion_through_nginx(host: Host) -> None:
+def test_a_streamed_chat_completion_through_nginx(host: VmHost) -> None:
     body = json.dumps(
         {"messages": [{"role": "user", "content": "hi"}], "max_tokens": 8, "stream": True}
     )
@@ -125,13 +125,13 @@ def test_a_streamed_chat_completion_through_nginx(host: Host) -> None:
         assert sum(bool(_delta(piece)) for piece in pieces[:-1]) >= 2, said
 
 
-def test_management_paths_stay_closed(host: Host) -> None:
+def test_management_paths_stay_closed(host: VmHost) -> None:
     for path, code in (("/slots", "404"), ("/props", "404"), ("/v1/models", "200")):
         said = host.run(f"curl -s -o /dev/null -w '%{{http_code}}' http://127.0.0.1:8080{path}")
         assert said == code, path
 
 
-def test_second_apply_writes_and_restarts_nothing(host: Host) -> None:
+def test_second_apply_writes_and_restarts_nothing(host: VmHost) -> None:
     files, units = host.files(), host.invocations(UNITS)
     result = host.apply()
     assert result["changed"] is False
@@ -141,7 +141,7 @@ def test_second_apply_writes_and_restarts_nothing(host: Host) -> None:
     assert host.code("provision diff /root/host.yaml")[0] == 0
 
 
-def test_changed_environment_restarts_that_instance_alone(host: Host) -> None:
+def test_changed_environment_restarts_that_instance_alone(host: VmHost) -> None:
     units = host.invocations(UNITS)
     host.spec(SPEC.replace("  deep:\n", "  deep:\n    env: {LLAMA_MARK: 'a $b %c \"d\"'}\n"))
     code, said = host.code("provision diff /root/host.yaml")
@@ -153,9 +153,9 @@ def test_changed_environment_restarts_that_instance_alone(host: Host) -> None:
     assert host.environment(UNITS[2])["LLAMA_MARK"] == 'a $b %c "d"'
 
 
-def test_broken_nginx_rendering_leaves_the_running_set_untouched(host: Host) -> None:
+def test_broken_nginx_rendering_leaves_the_running_set_untouched(host: VmHost) -> None:
     files, units = host.files(), host.invocations(UNITS)
-    host.vm.ssh("cat > /root/broken.py", input=BROKEN_NGINX)
+    host.run("cat > /root/broken.py", input=BROKEN_NGINX)
     code, said = host.code("PYTHONPATH=/opt/provision/lib python3 -P /root/broken.py")
     assert code == 1 and "nginx" in said, said
     assert host.files() == files
@@ -163,10 +163,10 @@ def test_broken_nginx_rendering_leaves_the_running_set_untouched(host: Host) -> 
     host.verify()
 
 
-def test_a_run_that_dies_before_restarting_is_completed_by_the_next(host: Host) -> None:
+def test_a_run_that_dies_before_restarting_is_completed_by_the_next(host: VmHost) -> None:
     units = host.invocations(UNITS)
     host.spec(SPEC)  # without the variable again
-    host.vm.ssh("cat > /root/dies.py", input=DIES_BEFORE_RESTART)
+    host.run("cat > /root/dies.py", input=DIES_BEFORE_RESTART)
     code, _ = host.code("PYTHONPATH=/opt/provision/lib python3 -P /root/dies.py; exit $?")
     assert code == 137
     assert "LLAMA_MARK" not in host.run("cat /etc/provision/instances/deep.0.env")
@@ -179,7 +179,7 @@ def test_a_run_that_dies_before_restarting_is_completed_by_the_next(host: Host) 
     host.verify()
 
 
-def test_a_gpu_setting_that_is_dropped_goes_back_alone(host: Host) -> None:
+def test_a_gpu_setting_that_is_dropped_goes_back_alone(host: VmHost) -> None:
     units = host.invocations(UNITS)
     host.spec(SPEC.replace("  power_limit_watts: 400\n", ""))
     assert host.apply()["changed"] is True
@@ -191,7 +191,7 @@ def test_a_gpu_setting_that_is_dropped_goes_back_alone(host: Host) -> None:
     assert {unit: after[unit] for unit in UNITS} == {unit: units[unit] for unit in UNITS}
 
 
-def test_failed_start_puts_the_old_state_back(host: Host) -> None:
+def test_failed_start_puts_the_old_state_back(host: VmHost) -> None:
     names, units = host.names(), host.invocations(UNITS)
     host.spec(SPEC.replace("    gpus: {node: 1}\n", "    gpus: {node: 1}\n    args: [--no-such]\n"))
     code, said = host.code("provision apply /root/host.yaml --yes")
@@ -205,7 +205,7 @@ def test_failed_start_puts_the_old_state_back(host: Host) -> None:
     host.verify()
 
 
-def test_a_lost_session_is_undone(host: Host) -> None:
+def test_a_lost_session_is_undone(host: VmHost) -> None:
     """SIGHUP, as a terminal that goes away sends it, after the files and before the restart."""
     names = host.names()
     host.spec(SPEC.replace("  deep:\n", "  deep:\n    env: {LLAMA_MARK: '1'}\n"))
@@ -221,7 +221,7 @@ def test_a_lost_session_is_undone(host: Host) -> None:
     host.verify()
 
 
-def test_a_file_edited_by_hand_is_a_conflict(host: Host) -> None:
+def test_a_file_edited_by_hand_is_a_conflict(host: VmHost) -> None:
     path = "/etc/provision/instances/chat.0.env"
     host.run(f"cp -p {path} /root/kept; echo EDITED=1 >> {path}")
     files = host.files()
@@ -231,7 +231,7 @@ def test_a_file_edited_by_hand_is_a_conflict(host: Host) -> None:
     host.run(f"cp -p /root/kept {path}")
 
 
-def test_another_program_on_the_port_is_named(host: Host) -> None:
+def test_another_program_on_the_port_is_named(host: VmHost) -> None:
     host.run("systemd-run --unit=squatter -q python3 -m http.server 8099 --bind 127.0.0.1; sleep 8")
     host.spec(SPEC.replace("listen: 8080", "listen: 8099"))
     files = host.files()
@@ -242,15 +242,17 @@ def test_another_program_on_the_port_is_named(host: Host) -> None:
     host.spec(SPEC)
 
 
-def test_reboot_brings_all_of_it_back(host: Host) -> None:
+def test_reboot_brings_all_of_it_back(host: VmHost) -> None:
+    """Also for a plan that was saved before: what is valid for one boot alone is no part of it."""
+    host.run("provision plan /root/host.yaml -o /root/plan.json")
     host.vm.reboot()
     host.wait_active(UNITS)
     host.verify()
     _limits_are(host, 400)
-    assert host.apply()["changed"] is False
+    assert host.apply("/root/plan.json")["changed"] is False
 
 
-def test_remove_leaves_the_machine_as_it_was(host: Host, before: set[str]) -> None:
+def test_remove_leaves_the_machine_as_it_was(host: VmHost, before: set[str]) -> None:
     code, said = host.code("provision remove --yes")
     assert code == 0, said
     after = host.names()
@@ -265,7 +267,7 @@ def test_remove_leaves_the_machine_as_it_was(host: Host, before: set[str]) -> No
     assert code == 0, said
 
 
-def _limits_are(host: Host, watts: int | None, persistence: bool | None = None) -> None:
+def _limits_are(host: VmHost, watts: int | None, persistence: bool | None = None) -> None:
     """All GPUs at this limit (None: the default), persistence on with a limit unless said."""
     facts = json.loads(host.run("provision inspect --json"))
     limits = {gpu["power_limit_watts"] for gpu in facts["volatile"]["gpus"]}

@@ -20,8 +20,9 @@ set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 cache=${PROVISION_TESTBED_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/provision-testbed}
 python=${PYTHON:-python3}
-inputs=(build.sh initrd-init.sh fakegpu.c llama_server.py tiny_model.py fake_http.py
-        fake_ollama.py fake_vllm.py stand-in.sh pins-product.txt pins-engine.txt pins-build.txt)
+inputs=(build.sh initrd-init.sh fakegpu.c llama_server.py tiny_model.py tiny_folder.py
+        fake_http.py fake_ollama.py fake_vllm.py stand-in.sh
+        pins-product.txt pins-engine.txt pins-build.txt)
 hash=$(cd "$here" && sha256sum "${inputs[@]}" | sha256sum | cut -c1-16)
 image=$cache/$hash
 suite=bookworm
@@ -178,6 +179,7 @@ engines() {
     local kept=$root/usr/local/lib/testbed
     install -D -m 644 "$here/fake_http.py" "$kept/fake_http.py"
     install -m 755 "$here/fake_ollama.py" "$here/fake_vllm.py" "$kept/"
+    PYTHONPATH=$scratch/gguf "$python" "$here/tiny_folder.py" "$kept/tiny"
     install -D -m 755 "$here/stand-in.sh" "$root/usr/local/sbin/stand-in"
 }
 

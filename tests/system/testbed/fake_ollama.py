@@ -4,7 +4,8 @@
 For hosts where Ollama cannot be had. It keeps to what a unit, a proxy and a verifier can notice:
 OLLAMA_HOST, OLLAMA_MODELS, OLLAMA_CONTEXT_LENGTH, OLLAMA_KEEP_ALIVE and HOME; the files it makes;
 403 for foreign Host headers on a loopback address; JSON lines while it streams; `ollama --version`
-that names the client alone when no server answers. Models "pulled" are empty manifests on disk.
+that names the client alone when no server answers. Whatever is pulled is the hosts' tiny model, in
+a manifest and blobs as Ollama keeps them.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ else:
 
 VERSION = "0.13.5"
 DEFAULT_PORT = 11434
-SIZE = 437_000_000
+MODEL = Path("/opt/models/tiny.gguf")
 FOREVER = "2318-01-01T00:00:00Z"
 
 
@@ -79,18 +80,27 @@ def manifest(name: str) -> Path:
 
 def pull(name: str) -> Iterator[dict[str, Any]]:
     yield {"status": "pulling manifest"}
-    blob = full_name(name).encode()
-    digest = f"sha256:{hashlib.sha256(blob).hexdigest()}"
-    yield {"status": f"pulling {digest[7:19]}", "digest": digest, "total": SIZE, "completed": SIZE}
-    stored = models_folder() / "blobs" / digest.replace(":", "-")
-    stored.parent.mkdir(parents=True, exist_ok=True)
-    stored.write_bytes(blob)
+    model = MODEL.read_bytes()
+    config = json.dumps({"model_format": "gguf", "model_family": "llama", "file_type": "F32"})
+    layer = store("application/vnd.ollama.image.model", model)
+    there = {"total": len(model), "completed": len(model), "digest": layer["digest"]}
+    yield {"status": f"pulling {layer['digest'][7:19]}", **there}
     path = manifest(name)
     path.parent.mkdir(parents=True, exist_ok=True)
-    layer = {"mediaType": "application/vnd.ollama.image.model", "digest": digest, "size": len(blob)}
-    path.write_text(json.dumps({"schemaVersion": 2, "layers": [layer]}))
+    kind = "application/vnd.docker.container.image.v1+json"
+    plain = {"schemaVersion": 2, "config": store(kind, config.encode()), "layers": [layer]}
+    path.write_text(json.dumps(plain))
     for status in ("verifying sha256 digest", "writing manifest", "success"):
         yield {"status": status}
+
+
+def store(kind: str, content: bytes) -> dict[str, Any]:
+    """Write a blob; returns how a manifest names it."""
+    digest = hashlib.sha256(content).hexdigest()
+    path = models_folder() / "blobs" / f"sha256-{digest}"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
+    return {"mediaType": kind, "digest": f"sha256:{digest}", "size": len(content)}
 
 
 def installed() -> list[str]:
@@ -102,12 +112,16 @@ def installed() -> list[str]:
     return found
 
 
+def size() -> int:
+    return MODEL.stat().st_size
+
+
 def entry(name: str) -> dict[str, Any]:
     digest = hashlib.sha256(full_name(name).encode()).hexdigest()
     details = {"format": "gguf", "family": "llama", "families": ["llama"]}
     details |= {"parameter_size": "0.1B", "quantization_level": "F32", "parent_model": ""}
     name = full_name(name)
-    return {"name": name, "model": name, "size": SIZE, "digest": digest, "details": details}
+    return {"name": name, "model": name, "size": size(), "digest": digest, "details": details}
 
 
 # --- the server ----------------------------------------------------------------------------------
@@ -163,7 +177,7 @@ class Ollama(Handler):
     def running(self, name: str) -> dict[str, Any]:
         visible = os.environ.get("CUDA_VISIBLE_DEVICES", "")
         context = int(os.environ.get("OLLAMA_CONTEXT_LENGTH") or 4096)
-        on_gpu = SIZE if visible not in ("", "-1") else 0
+        on_gpu = size() if visible not in ("", "-1") else 0
         more = {"size_vram": on_gpu, "context_length": context, "expires_at": self.loaded[name]}
         return {**entry(name), **more}
 

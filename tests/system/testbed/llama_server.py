@@ -57,6 +57,19 @@ def proportions(value: str) -> list[float]:
         raise ValueError("stof") from None
 
 
+SPECULATIONS = (
+    *("none", "draft-simple", "draft-eagle3", "draft-mtp", "draft-dflash", "draft-dspark"),
+    *("ngram-simple", "ngram-map-k", "ngram-map-k4v", "ngram-mod", "ngram-cache"),
+)
+
+
+def speculation(value: str) -> list[str]:
+    for part in value.split(","):
+        if part not in SPECULATIONS:
+            raise ValueError(f"unknown speculative type: {part}")
+    return value.split(",")
+
+
 def one_of(*allowed: str) -> Callable[[str], str]:
     def check(value: str) -> str:
         if value not in allowed:
@@ -79,6 +92,7 @@ class Option(NamedTuple):
 
 
 ON_OFF_AUTO = one_of("on", "off", "auto")
+KV_TYPE = one_of("f32", "f16", "bf16", "q8_0", "q4_0", "q4_1", "iq4_nl", "q5_0", "q5_1")
 OPTIONS = (
     Option("help", ("-h", "--help", "--usage"), help="print usage and exit"),
     Option("version", ("--version",), help="show version and build info"),
@@ -113,6 +127,21 @@ OPTIONS = (
     Option("fit", ("-fit", "--fit"), one_of("on", "off"), "LLAMA_ARG_FIT"),
     Option("fit_target", ("-fitt", "--fit-target"), text, "LLAMA_ARG_FIT_TARGET"),
     Option("model", ("-m", "--model"), text, "LLAMA_ARG_MODEL", help="model path to load"),
+    Option("cache_type_k", ("-ctk", "--cache-type-k"), KV_TYPE, "LLAMA_ARG_CACHE_TYPE_K"),
+    Option("cache_type_v", ("-ctv", "--cache-type-v"), KV_TYPE, "LLAMA_ARG_CACHE_TYPE_V"),
+    Option(
+        "model_draft",
+        ("-md", "--model-draft", "--spec-draft-model"),
+        text,
+        "LLAMA_ARG_SPEC_DRAFT_MODEL",
+    ),
+    Option(
+        "n_gpu_layers_draft",
+        ("-ngld", "--spec-draft-ngl", "--gpu-layers-draft", "--n-gpu-layers-draft"),
+        layers,
+        "LLAMA_ARG_N_GPU_LAYERS_DRAFT",
+    ),
+    Option("spec_type", ("--spec-type",), speculation, "LLAMA_ARG_SPEC_TYPE"),
     Option("parallel", ("-np", "--parallel"), integer, "LLAMA_ARG_N_PARALLEL"),
     Option("cache_ram", ("-cram", "--cache-ram"), integer, "LLAMA_ARG_CACHE_RAM"),
     Option("alias", ("-a", "--alias"), text, "LLAMA_ARG_ALIAS"),
@@ -300,7 +329,23 @@ def parameters(library: Any, options: dict[str, Any], hosts: list[str], port: in
         if key in options:
             value = options[key]
             setattr(p, attribute, getattr(enum, prefix + spelled.get(value, value.upper())))
+    for key in ("cache_type_k", "cache_type_v"):
+        if key in options:
+            setattr(p, key, getattr(library.ggml_type, f"GGML_TYPE_{options[key].upper()}"))
+    speculate(library, p, options)
     return p
+
+
+def speculate(library: Any, p: Any, options: dict[str, Any]) -> None:
+    """A draft model is loaded as soon as it is named, and asked only by the kind that uses it."""
+    if "model_draft" in options:
+        p.speculative.draft.mparams.path = options["model_draft"]
+    if "n_gpu_layers_draft" in options:
+        p.speculative.draft.n_gpu_layers = options["n_gpu_layers_draft"]
+    if "spec_type" in options:
+        names = [f"COMMON_SPECULATIVE_TYPE_{one.upper()}" for one in options["spec_type"]]
+        kinds = library.common_speculative_type
+        p.speculative.types = [getattr(kinds, name.replace("-", "_")) for name in names]
 
 
 def serve(options: dict[str, Any]) -> int:

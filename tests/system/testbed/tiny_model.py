@@ -18,7 +18,8 @@ import gguf
 import numpy as np  # type: ignore[import-not-found, unused-ignore]
 
 NAME = "tiny-random-llama"
-LAYERS, WIDTH, HEADS, KV_HEADS, FEED_FORWARD, CONTEXT = 2, 64, 4, 2, 128, 4096
+# Heads of 32 numbers: the blocks of a quantised KV cache have 32, and llama.cpp refuses less.
+LAYERS, WIDTH, HEADS, KV_HEADS, FEED_FORWARD, CONTEXT = 2, 64, 2, 1, 128, 4096
 SPECIAL = ["<unk>", "<s>", "</s>"]
 VOCABULARY = len(SPECIAL) + 256  # every byte is a token: any text can be read and written
 # No Jinja blocks that an older template engine might lack.
