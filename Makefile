@@ -33,7 +33,7 @@ demo: $(VENV)/.demo
 test: $(VENV)/.dev
 	@.ci/packages test
 	@$(MAKE) --no-print-directory check
-	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+	@$(BIN)/python -m pytest -n 2 --dist loadfile $(PYTEST_ARGS)
 
 check: $(VENV)/.dev
 	@$(BIN)/ruff check .

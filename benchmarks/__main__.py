@@ -5,11 +5,13 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Mapping, Sequence
 
-from . import fleet, inspect
+from . import fleet, inspect, placing, planning
 
 MEASUREMENTS: Mapping[str, tuple[str, Callable[[Sequence[str]], int]]] = {
     "fleet": ("four hosts brought up and re-applied: provision, and Ansible by hand", fleet.main),
     "inspect": ("one look at a large machine: provision, lstopo, lscpu", inspect.main),
+    "planning": ("whole plans of recorded hosts: time, 1,000 hosts, crossings", planning.main),
+    "placing": ("the exact search: its time, and crossings against a greedy rule", placing.main),
 }
 
 

@@ -12,6 +12,15 @@ import pytest
 CHECKOUT = Path(__file__).resolve().parents[3]
 README = CHECKOUT / "README.md"
 HOST = CHECKOUT / "tests/golden/hosts/ten-lines"
+TOO_LARGE = """\
+version: 1
+instances:
+  chat:
+    engine: llama-server
+    model: /srv/models/Llama-3.3-70B-Instruct-Q4_K_M.gguf
+    context: 32768
+"""
+PAIR = CHECKOUT / "tests/golden/plans/seventy-billion-long-context"
 WRONG = """\
 version: 1
 instances:
@@ -33,25 +42,34 @@ def test_the_host_yaml_is_the_example() -> None:
 
 
 @pytest.mark.parametrize(
-    ("mark", "words", "spec", "code"),
+    ("mark", "words", "facts", "spec", "code"),
     [
-        ("plan", ["host.yaml", "--facts", str(HOST / "facts.json")], None, 0),
-        ("error", ["host.yaml"], WRONG, 1),
+        ("plan", "plan host.yaml", HOST, None, 0),
+        ("error", "plan host.yaml", None, WRONG, 1),
+        ("no-fit", "plan host.yaml", PAIR, TOO_LARGE, 1),
+        ("fit", "fit llama3.3:70b --context 16384", HOST, None, 0),
     ],
 )
 def test_screens(
-    mark: str, words: list[str], spec: str | None, code: int, tmp_path: Path, update_golden: bool
+    mark: str,
+    words: str,
+    facts: Path | None,
+    spec: str | None,
+    code: int,
+    tmp_path: Path,
+    update_golden: bool,
 ) -> None:
     (tmp_path / "host.yaml").write_text(spec or (HOST / "host.yaml").read_text())
+    recorded = ["--facts", str(facts / "facts.json")] if facts else []
     done = subprocess.run(
-        [sys.executable, "-m", "provision", "plan", *words],
+        [sys.executable, "-m", "provision", *words.split(), *recorded],
         cwd=tmp_path,
         capture_output=True,
         text=True,
         env={"PATH": "/usr/bin:/bin", "PYTHONPATH": str(CHECKOUT), "LANG": "C.UTF-8"},
     )
     assert done.returncode == code, done.stderr
-    block = f"<!-- {mark} -->\n```\n$ provision plan host.yaml\n{done.stdout or done.stderr}```\n"
+    block = f"<!-- {mark} -->\n```\n$ provision {words}\n{done.stdout or done.stderr}```\n"
     if update_golden:
         form = rf"<!-- {mark} -->\n.*?(?=<!-- end -->)"
         README.write_text(re.sub(form, lambda _: block, README.read_text(), flags=re.S))
