@@ -112,35 +112,35 @@ def bundle(plan: Plan) -> Bundle:
 
 def changes(bundle: Bundle, files: Files) -> ChangeSet:
     """What an apply would do here. Reads only."""
-    from provision.host.changes import changes as compare
+    from provision.host.transaction.changes import changes as compare
 
     return compare(bundle, files)
 
 
 def check(bundle: Bundle, files: Files) -> ApplyResult:
     """What an apply would do, and what would stop it: missing programs, ports held by others."""
-    from provision.host.apply import check as foresee
+    from provision.host.transaction.apply import check as foresee
 
     return foresee(bundle, files)
 
 
 def apply(bundle: Bundle, files: Files, progress: Callable[[Step], None]) -> ApplyResult:
     """Bring the host to the wanted state in one transaction."""
-    from provision.host.apply import apply as bring
+    from provision.host.transaction.apply import apply as bring
 
     return bring(bundle, files, progress)
 
 
 def verify(files: Files) -> Report:
     """What really runs against what was last applied."""
-    from provision.host.verify import verify as prove
+    from provision.host.proof.verify import verify as prove
 
     return prove(files)
 
 
 def remove(files: Files, progress: Callable[[Step], None], check: bool = False) -> ApplyResult:
     """Put the host back as it was before the first apply."""
-    from provision.host.remove import remove as undo
+    from provision.host.transaction.remove import remove as undo
 
     return undo(files, progress, check)
 

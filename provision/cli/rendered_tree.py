@@ -8,7 +8,7 @@ from pathlib import Path
 from provision.host.bundle import Artifact, Bundle
 from provision.host.errors import fail
 from provision.host.files import Files
-from provision.host.state import content_of, mode_of
+from provision.host.transaction.state import content_of, mode_of
 
 from . import streams
 from .screen import count, put

@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
 from provision.host import systemd
-from provision.host.changes import edited_by_hand
 from provision.host.errors import ProvisionError
 from provision.host.files import Files
-from provision.host.pending import Pending, load_pending
-from provision.host.state import Owned, State, load_state
-from provision.host.status import Status, status
-from provision.host.unit_changes import running_digest
+from provision.host.proof.status import Status, status
+from provision.host.transaction.changes import edited_by_hand
+from provision.host.transaction.journal import Pending, load_pending
+from provision.host.transaction.state import Owned, State, load_state
+from provision.host.transaction.unit_changes import running_digest
 
 Configuration = Literal["current", "older", "unknown"]
 

@@ -24,7 +24,7 @@ from provision.host.archive import build_agent
 from provision.host.document import dumps, to_plain
 from provision.host.errors import ProvisionError, fail
 from provision.host.facts import InspectRequest
-from provision.host.state import AGENT_FOLDER
+from provision.host.transaction.state import AGENT_FOLDER
 from provision.spec.read import read_spec
 from provision.spec.request import inspect_request
 

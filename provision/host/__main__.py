@@ -101,7 +101,7 @@ def _inspect(options: argparse.Namespace, files: Files) -> int:
 
 
 def _changes(options: argparse.Namespace, files: Files) -> int:
-    from .changes import changes
+    from .transaction.changes import changes
 
     del options
     found = changes(_read(Bundle), files)
@@ -112,7 +112,7 @@ def _changes(options: argparse.Namespace, files: Files) -> int:
 
 
 def _apply(options: argparse.Namespace, files: Files) -> int:
-    from .apply import apply, check
+    from .transaction.apply import apply, check
 
     bundle = _read(Bundle)
     result = check(bundle, files) if options.check else apply(bundle, files, _progress)
@@ -121,7 +121,7 @@ def _apply(options: argparse.Namespace, files: Files) -> int:
 
 
 def _remove(options: argparse.Namespace, files: Files) -> int:
-    from .remove import remove
+    from .transaction.remove import remove
 
     result = remove(files, _progress, options.check)
     _put(result)
@@ -129,7 +129,7 @@ def _remove(options: argparse.Namespace, files: Files) -> int:
 
 
 def _verify(options: argparse.Namespace, files: Files) -> int:
-    from .verify import verify
+    from .proof.verify import verify
 
     del options
     report = verify(files)
@@ -138,7 +138,7 @@ def _verify(options: argparse.Namespace, files: Files) -> int:
 
 
 def _status(options: argparse.Namespace, files: Files) -> int:
-    from .status import status
+    from .proof.status import status
 
     del options
     found = status(files)
@@ -147,21 +147,21 @@ def _status(options: argparse.Namespace, files: Files) -> int:
 
 
 def _guard(options: argparse.Namespace, files: Files) -> int:
-    from .guard import guard
+    from .unit.guard import guard
 
     guard(options.name, files)
     return Exit.OK
 
 
 def _ready(options: argparse.Namespace, files: Files) -> int:
-    from .ready import environment_now, ready
+    from .unit.ready import environment_now, ready
 
     ready(options.name, files, environment_now())
     return Exit.OK
 
 
 def _gpu_settings(options: argparse.Namespace, files: Files) -> int:
-    from .gpu_settings import gpu_settings
+    from .unit.gpu_settings import gpu_settings
 
     del options
     gpu_settings(files)

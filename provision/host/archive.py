@@ -11,7 +11,7 @@ from pathlib import Path
 
 from .bundle import Artifact
 from .errors import fail
-from .state import AGENT_FOLDER
+from .transaction.state import AGENT_FOLDER
 
 PACKAGE = "provision_host"  # never `provision`: the installed tool must not be found instead
 LINK = f"{AGENT_FOLDER}/host.pyz"

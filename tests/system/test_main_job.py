@@ -292,7 +292,7 @@ BROKEN_NGINX = """\
 import dataclasses, sys
 from pathlib import Path
 from provision import pipeline
-from provision.host.apply import apply
+from provision.host.transaction.apply import apply
 from provision.host.errors import ProvisionError
 from provision.host.files import Files
 text = Path("/root/host.yaml").read_text()

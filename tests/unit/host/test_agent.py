@@ -67,7 +67,7 @@ def test_same_bytes_from_another_folder_umask_time_and_python(tmp_path: Path) ->
 def test_holds_the_host_half_and_pynvml_alone() -> None:
     names = zipfile.ZipFile(io.BytesIO(build_agent())).namelist()
     assert names == sorted(names)
-    assert {"__main__.py", "pynvml.py", "provision_host/guard.py"} <= set(names)
+    assert {"__main__.py", "pynvml.py", "provision_host/unit/guard.py"} <= set(names)
     assert "provision_host/inspect/__init__.py" in names
     assert all(name.endswith(".py") for name in names)
     assert {name.partition("/")[0] for name in names} == {

@@ -13,16 +13,16 @@ from pathlib import Path
 
 import pytest
 
-from provision.host.apply import apply, check
 from provision.host.bundle import Artifact, KeyMap
-from provision.host.changes import changes
 from provision.host.errors import Exit, ProvisionError
 from provision.host.files import Files
-from provision.host.lock import holder_in
-from provision.host.pending import PENDING, load_pending
-from provision.host.remove import remove
 from provision.host.report import ApplyResult, Step
-from provision.host.state import STATE, load_state
+from provision.host.transaction.apply import apply, check
+from provision.host.transaction.changes import changes
+from provision.host.transaction.journal import PENDING, load_pending
+from provision.host.transaction.lock import holder_in
+from provision.host.transaction.remove import remove
+from provision.host.transaction.state import STATE, load_state
 
 from .bundles import DROP_IN, ENV, FIRST, UNIT, WANTS, bundle, quiet, rules, stamps, tree
 
@@ -317,7 +317,7 @@ HOLDER = """\
 import sys, time
 from pathlib import Path
 from provision.host.files import Files
-from provision.host.lock import hold
+from provision.host.transaction.lock import hold
 with hold(Files(Path(sys.argv[1]))):
     print("held", flush=True)
     time.sleep(60)

@@ -15,12 +15,12 @@ from pathlib import Path
 
 import pytest
 
-from provision.host.apply import apply
 from provision.host.bundle import Bundle
 from provision.host.files import TEMPORARY, Files
-from provision.host.pending import PENDING
-from provision.host.remove import remove
-from provision.host.state import FOLDER, load_state, matches
+from provision.host.transaction.apply import apply
+from provision.host.transaction.journal import PENDING
+from provision.host.transaction.remove import remove
+from provision.host.transaction.state import FOLDER, load_state, matches
 
 from .bundles import DROP_IN, ENV, FIRST, UNIT, WANTS, bundle, quiet, tree
 

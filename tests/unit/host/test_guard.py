@@ -10,8 +10,8 @@ import pytest
 
 from provision.host.bundle import GuardGpu, InstanceRuntime, SecretReference
 from provision.host.errors import ProvisionError
-from provision.host.guard import env_file, missing, visible_devices
 from provision.host.quantity import PciAddress
+from provision.host.unit.guard import env_file, missing, visible_devices
 from tests.standin.build import table_text, uuid_of
 
 from .agent import Agent
@@ -29,7 +29,7 @@ def runtime(*gpus: GuardGpu, **more: object) -> InstanceRuntime:
 
 def guard(agent: Agent, wait: float = 0) -> subprocess.CompletedProcess[str]:
     return agent.code(
-        "from provision_host.guard import guard\n"
+        "from provision_host.unit.guard import guard\n"
         f"try:\n    guard('chat.0', files, {wait})\n"
         "except ProvisionError as error:\n    sys.exit(str(error))\n"
     )
@@ -68,7 +68,7 @@ def test_no_driver_is_said_and_waited_for(agent: Agent) -> None:
     assert ran.returncode == 1 and "driver" in ran.stderr
     late = agent.code(
         "import threading, shutil\n"
-        "from provision_host.guard import guard\n"
+        "from provision_host.unit.guard import guard\n"
         f"path, text = {str(agent.folder / 'table.tsv')!r}, {table_text(BUSES)!r}\n"
         "put = lambda: Path(path).write_text(text)\n"
         "threading.Timer(1.5, put).start()\n"

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 import pytest
 
 from provision.host.bundle import GuardGpu, InstanceRuntime
-from provision.host.guard import missing
 from provision.host.quantity import PciAddress
+from provision.host.unit.guard import missing
 from tests.standin.build import LACKING_IN_440, Slice, build, mig_uuid_of, table_text, uuid_of
 
 from .agent import Agent
@@ -31,7 +31,7 @@ def start(agent: Agent, uuid: str, bus: str = BUSES[0]) -> subprocess.CompletedP
     runtime = InstanceRuntime(1, "chat.0", (GuardGpu(uuid, PciAddress.parse(bus)),))
     agent.put("/etc/provision/instances/chat.0.json", runtime)
     return agent.code(
-        "from provision_host.guard import guard\n"
+        "from provision_host.unit.guard import guard\n"
         "try:\n    guard('chat.0', files, 0)\n"
         "except ProvisionError as error:\n    sys.exit(str(error))\n"
     )

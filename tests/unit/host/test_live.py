@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from provision.host.live import (
+from provision.host.proof.live import (
     command_of,
     effective_cpus,
     environ_of,

@@ -9,22 +9,22 @@ from pathlib import Path
 
 import pytest
 
+from provision.host.balancer.nginx import Build, files_read, judge_test, parse_build
 from provision.host.bundle import Artifact, GpuSetting, GpuSettings
-from provision.host.changes import View
 from provision.host.facts import Listener
-from provision.host.leftovers import folders_in
-from provision.host.nginx import Build, files_read, judge_test, parse_build
-from provision.host.nvml_settings import GpuReading
-from provision.host.preflight import port_complaints
 from provision.host.quantity import PciAddress
 from provision.host.report import ChangeSet, FileChange
 from provision.host.run import Ran
-from provision.host.services import gpus_to_put_back
 from provision.host.sockets import clashes, split_listen
-from provision.host.state import Before, GpuBefore, State
 from provision.host.systemd import UnitStatus, parse_show
-from provision.host.unit_changes import differing_settings, instance_changes, units_of
-from provision.host.validate import complaints, validate
+from provision.host.transaction.changes import View
+from provision.host.transaction.leftovers import folders_in
+from provision.host.transaction.preflight import port_complaints
+from provision.host.transaction.services import gpus_to_put_back
+from provision.host.transaction.state import Before, GpuBefore, State
+from provision.host.transaction.unit_changes import differing_settings, instance_changes, units_of
+from provision.host.transaction.validate import complaints, validate
+from provision.host.unit.nvml import GpuReading
 
 from .bundles import DROP_IN, ENV, UNIT, WANTS, bundle, instance
 

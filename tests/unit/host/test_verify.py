@@ -10,11 +10,9 @@ import pytest
 from provision.host.bundle import Expectation
 from provision.host.errors import ProvisionError
 from provision.host.files import Files
-from provision.host.live import MemoryMap
-from provision.host.quantity import CpuSet
-from provision.host.verify import verify
-from provision.host.verify_gpus import used
-from provision.host.verify_processes import (
+from provision.host.proof.gpus import used
+from provision.host.proof.live import MemoryMap
+from provision.host.proof.processes import (
     cpus,
     cpuset,
     environment,
@@ -22,6 +20,8 @@ from provision.host.verify_processes import (
     memory_policy,
     processes,
 )
+from provision.host.proof.verify import verify
+from provision.host.quantity import CpuSet
 
 from .bundles import bundle, instance, quiet
 
@@ -96,7 +96,7 @@ def test_gpus_by_process() -> None:
 
 
 def test_verify_needs_an_apply_and_a_running_machine(tmp_path: Path) -> None:
-    from provision.host.apply import apply
+    from provision.host.transaction.apply import apply
 
     files = Files(tmp_path)
     with pytest.raises(ProvisionError, match="nothing was applied"):

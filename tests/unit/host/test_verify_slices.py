@@ -8,8 +8,8 @@ import json
 import pytest
 
 from provision.host.bundle import GuardGpu, InstanceRuntime
+from provision.host.proof.gpus import by_slice, used
 from provision.host.quantity import PciAddress
-from provision.host.verify_gpus import by_slice, used
 from tests.standin.build import Slice, line, mig_uuid_of, table_text, uuid_of
 
 from .agent import Agent
@@ -75,7 +75,7 @@ def test_with_a_driver(agent: Agent, gi: int, ok: bool) -> None:
         "from provision_host.bundle import Instance\n"
         "from provision_host.document import loads\n"
         "from provision_host.systemd import UnitStatus\n"
-        "from provision_host.verify_gpus import gpu_checks\n"
+        "from provision_host.proof.gpus import gpu_checks\n"
         "one = loads(Instance, files.read('/one.json'), 'one')\n"
         "status = UnitStatus('ollama@chat.0.service', active='active', main_pid=4242)\n"
         "for check in gpu_checks(one, status, files):\n"

@@ -11,9 +11,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
-from .bundle import Artifact
-from .document import dumps, loads
-from .files import Files
+from ..bundle import Artifact
+from ..document import dumps, loads
+from ..files import Files
 from .state import FOLDER, Before, Owned, own
 
 PENDING = "/var/lib/provision/pending.json"

@@ -5,17 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from functools import partial
 
-from . import nginx, systemd
-from .bundle import Instance
+from .. import systemd
+from ..balancer import nginx
+from ..bundle import Instance
+from ..errors import Diagnostic, Exit, ProvisionError
+from ..files import Files
+from ..report import ApplyResult
+from ..systemd import UnitError, UnitStatus
 from .changes import View
-from .errors import Diagnostic, Exit, ProvisionError
-from .files import Files
+from .journal import Pending, drop_pending, restore
 from .leftovers import drop_users
-from .pending import Pending, drop_pending, restore
-from .report import ApplyResult
 from .services import forget_runtime, gpus_to_put_back, instance_of, put_back_gpus
 from .steps import Steps
-from .systemd import UnitError, UnitStatus
 from .unit_changes import GPU_UNIT, NGINX_UNIT, TARGET, running_digest, units_of
 
 _JOURNAL_LINES = 15

@@ -5,21 +5,21 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 
-from . import systemd
-from .bundle import Bundle, Instance, Probe
-from .errors import ProvisionError, fail
-from .files import Files, needs_root
-from .nginx import held_by_nginx
-from .nvml_settings import readings
-from .probe import Outcome, ask
-from .report import Check, Report
-from .secrets import read_bearer
-from .sockets import listeners
-from .state import load_state
-from .systemd import UnitStatus
-from .unit_changes import GPU_UNIT, NGINX_UNIT, differing_settings
-from .verify_gpus import gpu_checks
-from .verify_processes import process_checks
+from .. import systemd
+from ..balancer.nginx import held_by_nginx
+from ..bundle import Bundle, Instance, Probe
+from ..errors import ProvisionError, fail
+from ..files import Files, needs_root
+from ..probe import Outcome, ask
+from ..report import Check, Report
+from ..secrets import read_bearer
+from ..sockets import listeners
+from ..systemd import UnitStatus
+from ..transaction.state import load_state
+from ..transaction.unit_changes import GPU_UNIT, NGINX_UNIT, differing_settings
+from ..unit.nvml import readings
+from .gpus import gpu_checks
+from .processes import process_checks
 
 
 def verify(files: Files) -> Report:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from . import systemd
-from .files import Files
-from .pending import PENDING
-from .state import load_state
+from .. import systemd
+from ..files import Files
+from ..transaction.journal import PENDING
+from ..transaction.state import load_state
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,11 +9,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from . import nginx, systemd
+from .. import systemd
+from ..balancer import nginx
+from ..errors import Diagnostic
+from ..files import Files
+from ..run import which
 from .changes import View
-from .errors import Diagnostic
-from .files import Files
-from .run import which
 from .state import content_of
 from .unit_changes import NGINX_FOLDER, UNITS, units_of
 

@@ -8,8 +8,8 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-from .files import Files
-from .run import run
+from ..files import Files
+from ..run import run
 
 
 def folders_in(tmpfiles: str) -> tuple[str, ...]:

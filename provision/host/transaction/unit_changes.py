@@ -10,18 +10,18 @@ import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from . import systemd
-from .bundle import Artifact, Bundle, GpuSettings, Instance
-from .facts import Placed
+from .. import systemd
+from ..bundle import Artifact, Bundle, GpuSettings, Instance
+from ..facts import Placed
+from ..probe import ask
+from ..proof.live import environ_of
+from ..report import FileChange, UnitChange
+from ..runtime import GPU_FILE
+from ..systemd import UnitStatus
+from ..unit.nvml import GpuReading, readings
+from .journal import Pending
 from .leftovers import folders_in, user_exists
-from .live import environ_of
-from .nvml_settings import GpuReading, readings
-from .pending import Pending
-from .probe import ask
-from .report import FileChange, UnitChange
-from .runtime import GPU_FILE
 from .state import State
-from .systemd import UnitStatus
 
 UNITS = "/etc/systemd/system/"
 TARGET = "provision.target"

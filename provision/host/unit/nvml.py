@@ -12,9 +12,9 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from .bundle import GuardGpu
-from .errors import ProvisionError, fail
-from .quantity import PciAddress
+from ..bundle import GuardGpu
+from ..errors import ProvisionError, fail
+from ..quantity import PciAddress
 
 T = TypeVar("T")
 

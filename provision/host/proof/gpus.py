@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from .bundle import GuardGpu, Instance
-from .errors import ProvisionError
-from .files import Files
-from .guard import visible_devices
+from ..bundle import GuardGpu, Instance
+from ..errors import ProvisionError
+from ..files import Files
+from ..report import Check
+from ..runtime import load_runtime
+from ..systemd import UnitStatus
+from ..unit.guard import visible_devices
+from ..unit.nvml import nvml
 from .live import environ_of, members_of
-from .nvml_settings import nvml
-from .report import Check
-from .runtime import load_runtime
-from .systemd import UnitStatus
 
 
 def gpu_checks(instance: Instance, status: UnitStatus, files: Files) -> list[Check]:

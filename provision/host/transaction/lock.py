@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from .errors import Exit, fail
-from .files import Files, needs_root
+from ..errors import Exit, fail
+from ..files import Files, needs_root
 
 LOCK = "/run/provision.lock"
 

@@ -11,18 +11,18 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 
-from . import systemd
-from .bundle import Bundle
+from .. import systemd
+from ..bundle import Bundle
+from ..errors import Diagnostic, Exit, ProvisionError, fail
+from ..files import Files
+from ..report import ApplyResult, ChangeSet, Step
+from ..unit.nvml import readings
 from .changes import View, observe, owned_paths
-from .errors import Diagnostic, Exit, ProvisionError, fail
-from .files import Files
 from .interrupts import as_interrupt, held_off
+from .journal import drop_pending, next_pending, save_pending, sweep_leftovers
 from .leftovers import folders_in, user_exists
 from .lock import hold
-from .nvml_settings import readings
-from .pending import drop_pending, next_pending, save_pending, sweep_leftovers
 from .preflight import preflight
-from .report import ApplyResult, ChangeSet, Step
 from .services import (
     after_files,
     before_files,

@@ -6,17 +6,18 @@ import re
 import time
 from collections.abc import Iterable
 
-from . import nginx, systemd
-from .bundle import GpuSetting, GpuSettings, Instance
+from .. import systemd
+from ..balancer import nginx
+from ..bundle import GpuSetting, GpuSettings, Instance
+from ..errors import ProvisionError, fail
+from ..files import Files
+from ..report import UnitChange
+from ..runtime import RUNTIME
+from ..systemd import UnitError
+from ..unit.nvml import nvml
 from .changes import View
-from .errors import ProvisionError, fail
-from .files import Files
-from .nvml_settings import nvml
-from .report import UnitChange
-from .runtime import RUNTIME
 from .state import Before, GpuBefore
 from .steps import Steps
-from .systemd import UnitError
 from .unit_changes import GPU_UNIT, NGINX_UNIT, SYSUSERS, TMPFILES, running_digest
 
 _GPU_SECONDS = 300  # the unit waits for the driver itself

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from .report import Step
+from ..report import Step
 
 Tell = Callable[[Step], None]
 

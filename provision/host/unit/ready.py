@@ -11,12 +11,12 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from .bundle import InstanceRuntime, Probe
-from .errors import ProvisionError, fail
-from .files import Files
-from .probe import Outcome, ask
-from .runtime import load_runtime
-from .secrets import read_bearer
+from ..bundle import InstanceRuntime, Probe
+from ..errors import ProvisionError, fail
+from ..files import Files
+from ..probe import Outcome, ask
+from ..runtime import load_runtime
+from ..secrets import read_bearer
 
 _EVERY_SECONDS = 0.5
 _TELL_SECONDS = 30.0

@@ -6,16 +6,16 @@ import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from . import systemd
-from .bundle import Bundle, Instance
+from .. import systemd
+from ..bundle import Bundle, Instance
+from ..errors import Diagnostic, ProvisionError
+from ..facts import Listener
+from ..files import Files
+from ..run import which
+from ..secrets import secret_complaints
+from ..sockets import clashes, listeners, split_listen, unit_of_pid
+from ..unit.nvml import nvml
 from .changes import View
-from .errors import Diagnostic, ProvisionError
-from .facts import Listener
-from .files import Files
-from .nvml_settings import nvml
-from .run import which
-from .secrets import secret_complaints
-from .sockets import clashes, listeners, split_listen, unit_of_pid
 from .unit_changes import NGINX_UNIT
 
 # Units that vendors' packages and install scripts bring along, and that serve models themselves.

@@ -11,12 +11,12 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 
-from .bundle import GuardGpu, InstanceRuntime
-from .errors import ProvisionError, fail
-from .files import Files
-from .nvml_settings import nvml
-from .runtime import RUNTIME, load_runtime
-from .secrets import loose_mode, read_secret
+from ..bundle import GuardGpu, InstanceRuntime
+from ..errors import ProvisionError, fail
+from ..files import Files
+from ..runtime import RUNTIME, load_runtime
+from ..secrets import loose_mode, read_secret
+from .nvml import nvml
 
 _DRIVER_SECONDS = 60.0  # NVIDIA's modules load late; nvidia-persistenced takes up to half a minute
 _EVERY_SECONDS = 1.0

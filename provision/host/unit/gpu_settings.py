@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import time
 
-from .bundle import GpuSetting
-from .errors import ProvisionError, fail
-from .files import Files
-from .nvml_settings import GpuReading, Nvml, nvml
-from .runtime import load_gpu_settings
+from ..bundle import GpuSetting
+from ..errors import ProvisionError, fail
+from ..files import Files
+from ..runtime import load_gpu_settings
+from .nvml import GpuReading, Nvml, nvml
 
 _DRIVER_SECONDS = 60.0
 _WATTS = 0.6  # cards round to their own steps

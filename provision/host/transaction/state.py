@@ -12,11 +12,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
-from .bundle import Artifact, Bundle
-from .document import dumps, loads
-from .errors import fail
-from .files import Files, OnDisk
-from .quantity import PciAddress
+from ..bundle import Artifact, Bundle
+from ..document import dumps, loads
+from ..errors import fail
+from ..files import Files, OnDisk
+from ..quantity import PciAddress
 
 STATE = "/var/lib/provision/state.json"
 FOLDER = "/var/lib/provision"

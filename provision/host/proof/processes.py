@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from .bundle import Expectation, Instance
+from ..bundle import Expectation, Instance
+from ..quantity import CpuSet
+from ..report import Check
+from ..systemd import UnitStatus
 from .live import (
     MemoryMap,
     command_of,
@@ -16,9 +19,6 @@ from .live import (
     read_text,
     threads_of,
 )
-from .quantity import CpuSet
-from .report import Check
-from .systemd import UnitStatus
 
 _SHARE = 0.90  # of anonymous memory on the planned nodes; below, pages really went astray
 

@@ -7,13 +7,13 @@ import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from . import systemd
-from .bundle import Artifact, Bundle
-from .errors import Diagnostic, fail
-from .files import Files, OnDisk, needs_root
-from .pending import Pending, load_pending
-from .report import ChangeSet, FileChange
-from .secrets import key_map_artifact
+from .. import systemd
+from ..bundle import Artifact, Bundle
+from ..errors import Diagnostic, fail
+from ..files import Files, OnDisk, needs_root
+from ..report import ChangeSet, FileChange
+from ..secrets import key_map_artifact
+from .journal import Pending, load_pending
 from .state import Owned, State, content_of, load_state, matches, mode_of
 from .unit_changes import unit_changes
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from .quantity import CpuSet
+from ..quantity import CpuSet
 
 PROC = Path("/proc")
 CGROUP = Path("/sys/fs/cgroup")

@@ -5,16 +5,16 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 
-from . import systemd
+from .. import systemd
+from ..errors import Diagnostic, Exit, ProvisionError
+from ..files import Files, needs_root
+from ..report import ApplyResult, ChangeSet, FileChange, Step, UnitChange
+from ..run import which
+from ..runtime import RUNTIME
 from .changes import edited_by_hand, owned_paths
-from .errors import Diagnostic, Exit, ProvisionError
-from .files import Files, needs_root
+from .journal import PENDING, Pending, load_pending, sweep_leftovers
 from .leftovers import drop_folders, drop_users, folders_in
 from .lock import forget_lock, hold
-from .pending import PENDING, Pending, load_pending, sweep_leftovers
-from .report import ApplyResult, ChangeSet, FileChange, Step, UnitChange
-from .run import which
-from .runtime import RUNTIME
 from .services import forget_runtime, instance_of, put_back_gpus, put_back_units
 from .state import AGENT_FOLDER, FOLDER, STATE, Before, State, load_state
 from .steps import Steps

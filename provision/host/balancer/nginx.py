@@ -10,14 +10,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from .bundle import Artifact, Nginx
-from .errors import Diagnostic, ProvisionError, fail
-from .files import Files
-from .probe import ask
-from .run import Ran, run, which
-from .sockets import clashes, listeners, split_listen
-from .state import content_of, mode_of
-from .unit_changes import NGINX_UNIT
+from ..bundle import Artifact, Nginx
+from ..errors import Diagnostic, ProvisionError, fail
+from ..files import Files
+from ..probe import ask
+from ..run import Ran, run, which
+from ..sockets import clashes, listeners, split_listen
+from ..transaction.state import content_of, mode_of
+from ..transaction.unit_changes import NGINX_UNIT
 
 _PROOF_SECONDS = 20  # new workers answer within milliseconds; a loaded host takes seconds
 _IN_A_ROW = 3  # answers with our digest, each on a new connection

@@ -1,0 +1,1 @@
+"""nginx on the host: is its configuration valid, which servers are in, what is still at work."""

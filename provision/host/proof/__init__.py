@@ -1,0 +1,1 @@
+"""What really runs and stands on disk, against what was applied."""

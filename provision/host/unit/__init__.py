@@ -1,0 +1,1 @@
+"""What units call at boot and at each start."""
