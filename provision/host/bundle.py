@@ -33,7 +33,20 @@ class Artifact:
 class KeyMap:
     """An nginx map of API keys, made on the host from a root-only file of one key a line.
 
-    source is the owner's file; target the owned artifact with lines `"~^Bearer KEY$" 1;`.
+    source is the owner's file; target the owned artifact with lines `"~^Bearer KEY$" N;`, N
+    counting the keys from 1 in the order of the owner's file.
+    """
+
+    source: str
+    target: str
+
+
+@dataclass(frozen=True, slots=True)
+class KeyHeader:
+    """An nginx file that sends an API key along, made on the host from a root-only file.
+
+    source is the owner's file, its first key is taken; target the owned artifact (0600) with the
+    line `proxy_set_header Authorization "Bearer KEY";`.
     """
 
     source: str
@@ -69,11 +82,18 @@ class Probe:
 
 @dataclass(frozen=True, slots=True)
 class Drain:
-    """How an engine finishes its work: where its number of running requests is read."""
+    """How an engine finishes its work: where its number of running requests is read.
+
+    metric: the Prometheus sample in the answer to `idle` that is 0 when nothing is worked on.
+    progress: counters in the same answer of which one grows while it works; an instance that is
+    busy and makes progress is not hung. Without them the unit's CPU time is looked at.
+    patience_seconds: how long to wait until it is idle, before it is stopped nevertheless.
+    """
 
     idle: Probe | None = None
-    metric: str | None = None  # name of the Prometheus sample that must be 0
-    patience_seconds: int = 30
+    metric: str | None = None
+    progress: tuple[str, ...] = ()
+    patience_seconds: int = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,9 +140,14 @@ class Expectation:
 
 @dataclass(frozen=True, slots=True)
 class Instance:
-    """One instance: its unit, the digest it must run with, and how to prove it."""
+    """One instance: its unit, the digest it must run with, and how to prove it.
+
+    group: its name in host.yaml, shared by its replicas. min_healthy: so many replicas of the
+    group stay in the balancer while another one is restarted.
+    """
 
     name: str
+    group: str
     engine: str
     unit: str
     digest: str
@@ -134,6 +159,8 @@ class Instance:
     requires: tuple[str, ...] = ()  # paths that must exist before it is started
     program: str = ""  # the engine's program, must exist and be executable
     start_timeout_seconds: int = 1800
+    min_healthy: int = 0
+    version: str | None = None  # of the engine, where inspection found it
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,12 +183,69 @@ class GpuSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class UpstreamServer:
+    """One server line of an upstream: an owned file of its own, which has two forms.
+
+    The artifact of the path holds `up`. Both forms are ours: balancer.upstreams writes `down`
+    while the instance is drained, restarted or does not answer.
+    """
+
+    route: str
+    instance: str
+    path: str  # /etc/nginx/provision/upstreams/ROUTE/NAME.conf
+    up: str
+    down: str
+
+
+@dataclass(frozen=True, slots=True)
 class Nginx:
-    """What the proxy needs on the host: our configuration's entry file and its listeners."""
+    """What the proxy needs on the host: our configuration's entry file and its listeners.
+
+    answer: an owned file that the host half writes before each reload; it holds the line
+    `return 200 "MARK";` of the location `health`, MARK being made of all our nginx files as they
+    lie on disk (balancer.upstreams). The artifact of the path holds the mark UNSET.
+    with_backup: routes that lead elsewhere when all their servers are out. paths: what clients
+    ask for, by route: `/small/`, `:9000/`.
+    resolver: an owned file with nginx's `resolver` line, made on the host from its
+    /etc/resolv.conf; None where no name is looked up while requests come.
+    """
 
     configuration: str = "/etc/nginx/conf.d/provision.conf"
     listens: tuple[str, ...] = ()  # 127.0.0.1:8080, [::]:443
-    health: Probe | None = None  # answers with our digest once the new workers serve
+    health: Probe | None = None  # where the workers tell the mark; body_has is set by who asks
+    servers: tuple[UpstreamServer, ...] = ()
+    answer: str | None = None
+    with_backup: tuple[str, ...] = ()
+    paths: Mapping[str, str] = field(default_factory=dict)
+    requires: tuple[str, ...] = ()  # files of the owner that it reads: certificate, its key
+    modules: tuple[str, ...] = ()  # that are not built in everywhere: ngx_http_js_module
+    resolver: str | None = None  # /etc/nginx/provision/resolver.conf
+
+
+_SWITCH_SECONDS = 3.0  # measured: 0.2 to 0.6, 2.5 with six processes for each core
+
+
+@dataclass(frozen=True, slots=True)
+class WatchSettings:
+    """How the watch unit judges instances (provision.host.watch).
+
+    An instance is taken out after `failures` rounds in a row without a sign of life, one round
+    each interval, a probe at most timeout seconds long. It comes back after `successes` tokens in
+    a row. restart_seconds: so long after it was taken out a unit that still runs is restarted;
+    None: never.
+    """
+
+    interval_seconds: float = 5.0
+    timeout_seconds: float = 10.0
+    failures: int = 2
+    successes: int = 2
+    restart_seconds: int | None = 120
+
+    @property
+    def detection_seconds(self) -> float:
+        """Time after which a dead or hung instance is out of the balancer at the latest: the
+        rounds, and a reload of nginx with its proof on a busy machine."""
+        return self.failures * (self.interval_seconds + self.timeout_seconds) + _SWITCH_SECONDS
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,8 +256,11 @@ class Bundle:
     tool: str  # version of provision that rendered it
     artifacts: tuple[Artifact, ...] = ()
     key_maps: tuple[KeyMap, ...] = ()
+    key_headers: tuple[KeyHeader, ...] = ()
     instances: tuple[Instance, ...] = ()
     nginx: Nginx | None = None
     gpu_settings: GpuSettings | None = None
     users: tuple[str, ...] = ()  # made by our sysusers.d file when missing
     takeover: tuple[str, ...] = ()  # vendors' own units that are stopped and disabled
+    watch: WatchSettings | None = None  # None: no watch unit
+    python: str = "/usr/bin/python3"  # runs the agent in units and timers

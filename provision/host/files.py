@@ -20,6 +20,7 @@ class OnDisk:
     content: bytes = b""
     mode: int = 0
     uid: int = 0
+    gid: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,13 +48,13 @@ class Files:
             return None
         mode = stat.S_IMODE(status.st_mode)
         if stat.S_ISLNK(status.st_mode):
-            return OnDisk("link", os.fsencode(real.readlink()), mode, status.st_uid)
+            return OnDisk("link", os.fsencode(real.readlink()), mode, status.st_uid, status.st_gid)
         if stat.S_ISDIR(status.st_mode):
-            return OnDisk("directory", b"", mode, status.st_uid)
+            return OnDisk("directory", b"", mode, status.st_uid, status.st_gid)
         if not stat.S_ISREG(status.st_mode):
-            return OnDisk("other", b"", mode, status.st_uid)
+            return OnDisk("other", b"", mode, status.st_uid, status.st_gid)
         try:
-            return OnDisk("file", real.read_bytes(), mode, status.st_uid)
+            return OnDisk("file", real.read_bytes(), mode, status.st_uid, status.st_gid)
         except PermissionError:
             raise needs_root(f"{path} may not be read by this user") from None
 
@@ -66,21 +67,30 @@ class Files:
         except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
             return None
 
-    def write(self, path: str, content: bytes, mode: int = 0o644) -> None:
-        """Put a file in place: temporary file beside it, mode first, fsync, rename, fsync."""
+    def write(
+        self, path: str, content: bytes, mode: int = 0o644, owner: tuple[int, int] = (0, 0)
+    ) -> None:
+        """Put a file in place: temporary file beside it, mode first, fsync, rename, fsync.
+
+        owner: uid and gid, where root writes.
+        """
         real = self._ready_for(path)
-        new = real.with_name(f"{TEMPORARY}{os.getpid()}-{real.name}"[:255])
+        new = _beside(real)
         new.unlink(missing_ok=True)
         descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
         try:
             with os.fdopen(descriptor, "wb") as out:
                 os.fchmod(out.fileno(), mode)
                 if os.geteuid() == 0:
-                    os.fchown(out.fileno(), 0, 0)
+                    os.fchown(out.fileno(), *owner)
                 out.write(content)
                 out.flush()
                 os.fsync(out.fileno())
             new.replace(real)
+        except OSError as error:
+            new.unlink(missing_ok=True)
+            # A full disk is told without a name, others with that of the temporary file.
+            raise OSError(error.errno, error.strerror, str(real)) from error
         except BaseException:
             new.unlink(missing_ok=True)
             raise
@@ -89,7 +99,7 @@ class Files:
     def link(self, path: str, target: str) -> None:
         """Put a symbolic link in place by rename."""
         real = self._ready_for(path)
-        new = real.with_name(f"{TEMPORARY}{os.getpid()}-{real.name}"[:255])
+        new = _beside(real)
         new.unlink(missing_ok=True)
         new.symlink_to(target)
         new.replace(real)
@@ -139,6 +149,15 @@ class Files:
         if real.is_dir() and not real.is_symlink():
             raise fail("is-a-folder", f"{path} is a folder, a file is to stand there")
         return real
+
+
+def _beside(real: Path) -> Path:
+    """A temporary name in the same folder that keeps no known ending.
+
+    node_exporter's textfile collector reads whatever ends in .prom, hidden or not: it would read
+    the half-written file, and of one left by a killed run every value twice.
+    """
+    return real.with_name(f"{TEMPORARY}{os.getpid()}-{real.name}"[:251] + ".new")
 
 
 def needs_root(why: str) -> ProvisionError:

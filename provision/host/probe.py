@@ -40,6 +40,15 @@ def ask(probe: Probe, bearer: str | None = None) -> Outcome:
     return Outcome(why is None, why or "", status, time.monotonic() - began)
 
 
+def fetch(probe: Probe, bearer: str | None = None) -> str | None:
+    """The text of an answer with the wanted status; None where there is none in time."""
+    try:
+        status, body = _exchange(probe, bearer, time.monotonic() + probe.timeout_seconds)
+    except (OSError, http.client.HTTPException, ValueError):
+        return None
+    return body.decode("utf-8", "replace") if status == probe.status else None
+
+
 def judge(probe: Probe, status: int, body: bytes) -> str | None:
     """What is wrong with an answer, with the server's own words; None when it is what was asked."""
     text = body.decode("utf-8", "replace")
@@ -85,13 +94,11 @@ def bearer_header(bearer: str | None) -> Mapping[str, str]:
 def _exchange(probe: Probe, bearer: str | None, deadline: float) -> tuple[int, bytes]:
     """One connection, one request; the whole of it ends at the deadline."""
     address = urllib.parse.urlsplit(probe.url)
-    if address.scheme != "http" or not address.hostname:
-        raise ValueError("only http:// can be probed")
+    if address.scheme not in ("http", "https") or not address.hostname:
+        raise ValueError("only http:// and https:// can be probed")
     path = address.path or "/"
     target = f"{path}?{address.query}" if address.query else path
-    connection = http.client.HTTPConnection(
-        address.hostname, address.port or 80, timeout=probe.timeout_seconds
-    )
+    connection = _connection(address, probe.timeout_seconds)
     headers = {"Accept": "application/json, */*", **probe.headers, **bearer_header(bearer)}
     body = None if probe.body is None else probe.body.encode()
     if body is not None:
@@ -102,6 +109,24 @@ def _exchange(probe: Probe, bearer: str | None, deadline: float) -> tuple[int, b
         return response.status, _read(response, deadline)
     finally:
         connection.close()
+
+
+def _connection(address: urllib.parse.SplitResult, timeout: float) -> http.client.HTTPConnection:
+    """To nginx's own listeners over TLS, too, whatever name its certificate is for.
+
+    Who answers on this machine is proven by the listener's process, not by a certificate.
+    """
+    assert address.hostname is not None  # looked at before
+    if address.scheme == "http":
+        return http.client.HTTPConnection(address.hostname, address.port or 80, timeout=timeout)
+    import ssl  # takes a while, and only a host with TLS needs it
+
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return http.client.HTTPSConnection(
+        address.hostname, address.port or 443, timeout=timeout, context=context
+    )
 
 
 def _read(response: http.client.HTTPResponse, deadline: float) -> bytes:

@@ -37,6 +37,20 @@ class UnitChange:
 
 
 @dataclass(frozen=True, slots=True)
+class Gap:
+    """A service that nobody serves for a while during an apply.
+
+    service: the way in (`/small/`), or the instance where none leads to it. seconds: how long its
+    last start took; None where it has not been started before.
+    """
+
+    service: str
+    instances: tuple[str, ...]
+    why: str  # its only replica is restarted
+    seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class ChangeSet:
     """All that an apply would do, in the order in which it is done."""
 
@@ -45,6 +59,7 @@ class ChangeSet:
     files: tuple[FileChange, ...] = ()
     units: tuple[UnitChange, ...] = ()
     conflicts: tuple[Diagnostic, ...] = ()
+    gaps: tuple[Gap, ...] = ()
 
     @property
     def empty(self) -> bool:

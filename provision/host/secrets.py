@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from .bundle import Artifact, Bundle, KeyMap, SecretReference
+from .bundle import Artifact, Bundle, KeyHeader, KeyMap, SecretReference
 from .errors import Diagnostic, ProvisionError
 from .files import Files
 
@@ -44,12 +44,14 @@ def read_bearer(files: Files, reference: SecretReference) -> str:
 
 
 def key_map_artifact(files: Files, key_map: KeyMap) -> Artifact:
-    """The nginx map of the owner's keys: one `"~^Bearer KEY$" 1;` a line, sorted, each once.
+    """The nginx map of the owner's keys: one `"~^Bearer KEY$" N;` a line, sorted, each once.
 
-    Regular expressions, since nginx compares literal entries of a map without regard to case.
+    N counts the keys in the order of the owner's file: nginx limits and logs by it, so that no
+    key stands anywhere else. Regular expressions, since nginx compares literal entries of a map
+    without regard to case.
     """
     text = _content(files, key_map.source).decode("utf-8", "replace")
-    keys: set[str] = set()
+    keys: dict[str, int] = {}
     for number, line in enumerate(text.splitlines(), start=1):
         key = line.strip()
         if not key or key.startswith("#"):
@@ -61,13 +63,23 @@ def key_map_artifact(files: Files, key_map: KeyMap) -> Artifact:
                     f"line {number} is no API key: 8 to 512 of A-Z a-z 0-9 . _ ~ + / - are allowed",
                 )
             )
-        keys.add(key)
+        keys.setdefault(key, len(keys) + 1)
     if not keys:
         raise ProvisionError(_unusable(key_map.source, "holds no key, so nobody could get in"))
     # Of what _TOKEN lets through, only these two mean something to a regular expression.
-    escaped = (re.sub(r"([.+])", r"\\\1", key) for key in sorted(keys))
-    lines = "".join(f'"~^Bearer {key}$" 1;\n' for key in escaped)
+    escaped = {key: re.sub(r"([.+])", r"\\\1", key) for key in sorted(keys)}
+    lines = "".join(f'"~^Bearer {escaped[key]}$" {keys[key]};\n' for key in escaped)
     return Artifact(key_map.target, lines, 0o600, secret=True)
+
+
+def key_header_artifact(files: Files, header: KeyHeader) -> Artifact:
+    """The nginx line that sends the owner's first key along, a `proxy_set_header`."""
+    key = read_bearer(files, SecretReference(header.source))
+    if not _TOKEN.fullmatch(key):  # the key itself is not shown
+        why = "holds no API key: 8 to 512 of A-Z a-z 0-9 . _ ~ + / - are allowed"
+        raise ProvisionError(_unusable(header.source, why))
+    line = f'proxy_set_header Authorization "Bearer {key}";\n'
+    return Artifact(header.target, line, 0o600, secret=True)
 
 
 def loose_mode(files: Files, path: str) -> str | None:
@@ -91,6 +103,7 @@ def secret_complaints(bundle: Bundle, files: Files) -> list[Diagnostic]:
                 found += _complaint(files, reference)
             looked.add(reference.file)
     sources = {one.source for one in bundle.key_maps}
+    sources |= {one.source for one in bundle.key_headers}
     for path in sorted(looked | sources):
         why = loose_mode(files, path)
         if why:

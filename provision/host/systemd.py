@@ -1,6 +1,6 @@
 """The one door to systemd: what units are and do, and the verbs. Written for systemd 249-257.
 
-No verb is ever queued with --no-block: when a function returns, the job is over.
+No verb is queued with --no-block, but by queue_*: when a function returns, the job is over.
 """
 
 from __future__ import annotations
@@ -114,6 +114,13 @@ def restart(unit: str, seconds: float) -> None:
     _verb("restart", unit, seconds, forget=True)
 
 
+def queue_restart(unit: str) -> None:
+    """Have it restarted without waiting for that; systemd's count of starts is not forgotten."""
+    ran = run(["systemctl", "restart", "--no-block", "--", unit])
+    if not ran.ok:
+        raise UnitError(unit, fail("unit-failed", f"{unit}: systemctl restart failed: {ran.said}"))
+
+
 def stop(unit: str, seconds: float = 300) -> None:
     """Stop; also ends the waiting for a next automatic try. Unknown units are stopped already."""
     if status(unit).load != "not-found" or not status(unit).stopped:
@@ -138,6 +145,33 @@ def disable(unit: str) -> None:
 def daemon_reload() -> None:
     """Let systemd read the unit files again."""
     must(["systemctl", "daemon-reload"], timeout=180)
+
+
+def queue_start(unit: str) -> None:
+    """Ask for a start and do not wait: only for the recovery at boot, which others wait for."""
+    must(["systemctl", "start", "--no-block", "--", unit], timeout=60)
+
+
+def run_later(name: str, seconds: int, argv: Sequence[str]) -> None:
+    """A transient timer (systemd-run(1)) that runs a command once, whatever becomes of its maker.
+
+    It counts monotonic time and is gone after a reboot.
+    """
+    drop_transient(f"{name}.timer")
+    must(
+        [
+            *("systemd-run", "--quiet", "--collect", f"--unit={name}", f"--on-active={seconds}s"),
+            *("--timer-property=AccuracySec=1s", "--property=TimeoutStartSec=infinity"),
+            *("--property=Type=oneshot", "--", *argv),
+        ],
+        timeout=60,
+    )
+
+
+def drop_transient(unit: str) -> None:
+    """End a transient timer; fine where there is none. A service that it began already goes on."""
+    run(["systemctl", "stop", "--", unit], timeout=60)
+    reset_failed(unit)
 
 
 def reset_failed(unit: str) -> None:

@@ -1,67 +1,27 @@
-"""The door to nginx: is a whole configuration valid, and do the workers that answer run ours."""
+"""Whether nginx would take its whole configuration, asked before anything live changes."""
 
 from __future__ import annotations
 
 import re
-import shlex
 import shutil
-import time
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
 
-from ..bundle import Artifact, Nginx
-from ..errors import Diagnostic, ProvisionError, fail
+from ..bundle import Artifact
+from ..errors import Diagnostic
 from ..files import Files
-from ..probe import ask
 from ..run import Ran, run, which
-from ..sockets import clashes, listeners, split_listen
 from ..transaction.state import content_of, mode_of
-from ..transaction.unit_changes import NGINX_UNIT
+from .build import Build as Build
+from .build import build as build
+from .build import parse_build as parse_build
+from .prove import held_by_nginx as held_by_nginx
+from .prove import last_errors as last_errors
+from .prove import prove as prove
 
-_PROOF_SECONDS = 20  # new workers answer within milliseconds; a loaded host takes seconds
-_IN_A_ROW = 3  # answers with our digest, each on a new connection
 _NO_NAMESPACE = 125
 # sh and not several mounts of ours: the namespace ends with the process
 _BIND = f'mount --bind "$1" "$2" || exit {_NO_NAMESPACE}; exec nginx -T'
-
-
-@dataclass(frozen=True, slots=True)
-class Build:
-    """Where an nginx program was built to find its files."""
-
-    configuration: str = "/etc/nginx/nginx.conf"
-    error_log: str = "/var/log/nginx/error.log"
-
-    @property
-    def folder(self) -> str:
-        """The folder of the whole configuration, without a slash at its end."""
-        return self.configuration.rpartition("/")[0]
-
-
-def parse_build(text: str) -> Build:
-    """Read `nginx -V` (it prints to stderr)."""
-    found = re.search(r"^configure arguments:(.*)$", text, re.MULTILINE)
-    try:
-        words = shlex.split(found[1]) if found else []
-    except ValueError:
-        words = []
-    values = dict(word.split("=", 1) for word in words if "=" in word)
-    prefix = values.get("--prefix", "/etc/nginx")
-    paths = {
-        "configuration": values.get("--conf-path", f"{prefix}/conf/nginx.conf"),
-        "error_log": values.get("--error-log-path", f"{prefix}/logs/error.log"),
-    }
-    if not found:
-        return Build()
-    return Build(**{key: p if p.startswith("/") else f"{prefix}/{p}" for key, p in paths.items()})
-
-
-def build() -> Build:
-    """Where this host's nginx finds its files; ProvisionError `nginx-missing` without one."""
-    if which("nginx") is None:
-        raise fail("nginx-missing", "nginx is not installed", "apt install nginx, then apply again")
-    return parse_build(run(["nginx", "-V"]).err)
 
 
 def files_read(dump: str) -> set[str]:
@@ -123,50 +83,6 @@ def judge_test(ran: Ran, entry: str | None, made: Build) -> list[Diagnostic]:
             )
         ]
     return []
-
-
-def prove(nginx: Nginx) -> None:
-    """Wait until new workers answer with our digest and hold the ports; else say why not."""
-    deadline = time.monotonic() + _PROOF_SECONDS
-    good, why = 0, ""
-    while nginx.health and good < _IN_A_ROW:
-        outcome = ask(nginx.health)
-        good = good + 1 if outcome.ok else 0
-        why = outcome.why
-        if time.monotonic() > deadline:
-            raise _not_ours(f"nginx does not serve the new configuration: {why}")
-        if not outcome.ok:
-            time.sleep(0.2)
-    while True:
-        missing = [one for one in nginx.listens if not held_by_nginx(one)]
-        if not missing:
-            return
-        if time.monotonic() > deadline:
-            raise _not_ours(f"nginx does not listen on {', '.join(missing)}")
-        time.sleep(0.2)
-
-
-def held_by_nginx(listen: str) -> bool:
-    """Whether a process of nginx.service listens there."""
-    address, port = split_listen(listen)
-    return any(
-        one.port == port and one.unit == NGINX_UNIT and clashes(address, one) for one in listeners()
-    )
-
-
-def last_errors(lines: int = 5) -> str:
-    """The end of nginx's error log: a reload that fails says so only there."""
-    try:
-        text = Path(build().error_log).read_text("utf-8", "replace")
-    except (OSError, ProvisionError):
-        return ""
-    grave = [line for line in text.splitlines() if "[emerg]" in line or "[crit]" in line]
-    return "\n".join(grave[-lines:])
-
-
-def _not_ours(message: str) -> ProvisionError:
-    said = last_errors()
-    return fail("nginx-not-ours", f"{message}\n{said}" if said else message)
 
 
 def _in_namespace(tree: Path, made: Build) -> Ran | None:
