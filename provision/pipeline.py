@@ -16,7 +16,11 @@ if TYPE_CHECKING:
     from provision.host.bundle import Bundle
     from provision.host.facts import Facts, InspectRequest, ModelFound
     from provision.host.files import Files
-    from provision.host.report import ApplyResult, ChangeSet, Report, Step
+    from provision.host.proof.drift import DriftReport
+    from provision.host.report import ApplyResult, ChangeSet, FileChange, Report, Step
+    from provision.host.transaction.confirm import Confirmation
+    from provision.host.transaction.generations import Generation
+    from provision.host.transaction.options import ApplyOptions
     from provision.plan.plan import Plan
     from provision.spec.model import HostSpec
     from provision.spec.read import ReadSpec
@@ -110,25 +114,85 @@ def bundle(plan: Plan) -> Bundle:
     return dataclasses.replace(rendered, artifacts=tuple(sorted(whole, key=lambda one: one.path)))
 
 
-def changes(bundle: Bundle, files: Files) -> ChangeSet:
+def changes(bundle: Bundle, files: Files, options: ApplyOptions | None = None) -> ChangeSet:
     """What an apply would do here. Reads only."""
     from provision.host.transaction.changes import changes as compare
 
-    return compare(bundle, files)
+    return compare(bundle, files, options)
 
 
-def check(bundle: Bundle, files: Files) -> ApplyResult:
+def check(bundle: Bundle, files: Files, options: ApplyOptions | None = None) -> ApplyResult:
     """What an apply would do, and what would stop it: missing programs, ports held by others."""
     from provision.host.transaction.apply import check as foresee
 
-    return foresee(bundle, files)
+    return foresee(bundle, files, options)
 
 
-def apply(bundle: Bundle, files: Files, progress: Callable[[Step], None]) -> ApplyResult:
+def apply(
+    bundle: Bundle,
+    files: Files,
+    progress: Callable[[Step], None],
+    options: ApplyOptions | None = None,
+) -> ApplyResult:
     """Bring the host to the wanted state in one transaction."""
     from provision.host.transaction.apply import apply as bring
 
-    return bring(bundle, files, progress)
+    return bring(bundle, files, progress, options)
+
+
+def rollback(
+    files: Files,
+    progress: Callable[[Step], None],
+    number: int | None = None,
+    options: ApplyOptions | None = None,
+    check: bool = False,
+) -> ApplyResult:
+    """Apply a generation that was kept again; None: the one before what stands now."""
+    from provision.host.transaction.rollback import rollback as go_back
+
+    return go_back(files, progress, number, options, check=check)
+
+
+def recover(files: Files, progress: Callable[[Step], None]) -> ApplyResult:
+    """Back to the last commit after a run that was cut short."""
+    from provision.host.transaction.recover import recover as put_back
+
+    return put_back(files, progress)
+
+
+def confirm(files: Files) -> Confirmation:
+    """Keep what was applied with a time to confirm it."""
+    from provision.host.transaction.confirm import confirm as keep
+
+    return keep(files)
+
+
+def history(files: Files) -> tuple[Generation, ...]:
+    """The generations that are kept, oldest first."""
+    from provision.host.transaction.generations import history as kept
+
+    return kept(files)
+
+
+def generation(files: Files, number: int) -> Generation:
+    """One of them, with the contents of its files."""
+    from provision.host.transaction.generations import load_generation
+
+    return load_generation(files, number)
+
+
+def between(old: Bundle, new: Bundle) -> tuple[FileChange, ...]:
+    """What differs from the files of one bundle to those of another, by path."""
+    from provision.host.transaction.differences import between as compare
+
+    return compare(old, new)
+
+
+def drift(files: Files) -> DriftReport:
+    """What differs from what was last applied: on disk and in what runs."""
+    from provision.host.proof.drift import drift as compare
+
+    return compare(files)
 
 
 def verify(files: Files) -> Report:
@@ -138,11 +202,13 @@ def verify(files: Files) -> Report:
     return prove(files)
 
 
-def remove(files: Files, progress: Callable[[Step], None], check: bool = False) -> ApplyResult:
+def remove(
+    files: Files, progress: Callable[[Step], None], check: bool = False, models: bool = False
+) -> ApplyResult:
     """Put the host back as it was before the first apply."""
     from provision.host.transaction.remove import remove as undo
 
-    return undo(files, progress, check)
+    return undo(files, progress, check, models)
 
 
 def model_found(path: str) -> ModelFound | None:

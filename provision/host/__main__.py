@@ -1,12 +1,14 @@
 """The agent's command line: documents in on stdin, documents out on stdout, progress on stderr.
 
-apply, changes, verify, remove, status, inspect     called by a controller, or by hand
-guard, ready, gpu-settings                          called by units
+apply, rollback, remove, recover, confirm     change a host: by a controller, or by hand
+changes, verify, status, history, inspect     look at it
+guard, ready, gpu-settings, watch, drift, recover --boot, expire     called by units and timers
 """
 
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -19,6 +21,7 @@ from .errors import Exit, ProvisionError
 from .facts import InspectRequest
 from .files import Files
 from .report import Step
+from .transaction.options import ApplyOptions
 
 T = TypeVar("T")
 
@@ -62,9 +65,23 @@ def _parser() -> argparse.ArgumentParser:
     add("inspect", _inspect, "InspectRequest on stdin (may be empty), Facts on stdout")
     add("changes", _changes, "Bundle on stdin, ChangeSet on stdout; exit code 2 if it differs")
     one = add("apply", _apply, "Bundle on stdin, ApplyResult on stdout")
-    one.add_argument("--check", action="store_true", help="only tell what would be done")
+    _transaction_options(one)
+    one.add_argument("--confirm", type=int, metavar="SECONDS", help="roll back unless confirmed")
+    one.add_argument("--checkpoint", metavar="NAME", help="keep the present generation by a name")
+    one = add("rollback", _rollback, "apply a kept generation again, ApplyResult on stdout")
+    one.add_argument("number", nargs="?", type=int, metavar="GENERATION")
+    _transaction_options(one)
     one = add("remove", _remove, "ApplyResult on stdout")
     one.add_argument("--check", action="store_true", help="only tell what would be done")
+    one.add_argument("--models", action="store_true", help="models in our users' homes go, too")
+    one = add("recover", _recover, "back to the last commit after a run that was cut short")
+    one.add_argument("--boot", action="store_true", help="before the units start; waits for none")
+    add("confirm", _confirm, "keep what was applied with --confirm")
+    add("expire", _expire, "the time to confirm is over").add_argument("transaction")
+    add("history", _history, "the generations that are kept, without their contents")
+    add("watch", _watch, "take instances that give no token out of the balancer; does not end")
+    one = add("drift", _drift, "what differs from what was applied; exit code 7 if anything does")
+    one.add_argument("--textfile", metavar="FILE", help="metrics for node_exporter")
     add("verify", _verify, "Report on stdout; exit code 7 if something is not as planned")
     add("status", _status, "what was applied last, and whether it runs")
     for name, verb, text in (
@@ -74,6 +91,14 @@ def _parser() -> argparse.ArgumentParser:
         add(name, verb, text).add_argument("name", metavar="NAME", help="the instance: chat.0")
     add("gpu-settings", _gpu_settings, "make the GPU settings of this host hold")
     return parser
+
+
+def _transaction_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--check", action="store_true", help="only tell what would be done")
+    parser.add_argument("--adopt", action="store_true", help="take over files of others")
+    parser.add_argument("--overwrite", action="store_true", help="take back files edited by hand")
+    parser.add_argument("--steady", type=float, metavar="SECONDS", help="what starts must stay up")
+    parser.add_argument("--no-downtime", action="store_true", help="refuse what would leave a gap")
 
 
 def _put(value: object) -> None:
@@ -111,11 +136,36 @@ def _changes(options: argparse.Namespace, files: Files) -> int:
     return Exit.OK if found.empty else Exit.DIFFERS
 
 
+def _options(options: argparse.Namespace) -> ApplyOptions:
+    wished = ApplyOptions(
+        adopt=options.adopt,
+        overwrite=options.overwrite,
+        confirm_seconds=getattr(options, "confirm", None),
+        checkpoint=getattr(options, "checkpoint", None),
+        no_downtime=options.no_downtime,
+    )
+    if options.steady is None:
+        return wished
+    return dataclasses.replace(wished, steady_seconds=options.steady)
+
+
 def _apply(options: argparse.Namespace, files: Files) -> int:
     from .transaction.apply import apply, check
 
-    bundle = _read(Bundle)
-    result = check(bundle, files) if options.check else apply(bundle, files, _progress)
+    bundle, wished = _read(Bundle), _options(options)
+    if options.check:
+        result = check(bundle, files, wished)
+    else:
+        result = apply(bundle, files, _progress, wished)
+    _put(result)
+    return result.exit_code
+
+
+def _rollback(options: argparse.Namespace, files: Files) -> int:
+    from .transaction.rollback import rollback
+
+    wished = _options(options)
+    result = rollback(files, _progress, options.number, wished, check=options.check)
     _put(result)
     return result.exit_code
 
@@ -123,9 +173,58 @@ def _apply(options: argparse.Namespace, files: Files) -> int:
 def _remove(options: argparse.Namespace, files: Files) -> int:
     from .transaction.remove import remove
 
-    result = remove(files, _progress, options.check)
+    result = remove(files, _progress, options.check, options.models)
     _put(result)
     return result.exit_code
+
+
+def _recover(options: argparse.Namespace, files: Files) -> int:
+    from .transaction.recover import recover
+
+    result = recover(files, _progress, at_boot=options.boot)
+    _put(result)
+    return result.exit_code
+
+
+def _confirm(options: argparse.Namespace, files: Files) -> int:
+    from .transaction.confirm import confirm
+
+    del options
+    _put(confirm(files))
+    return Exit.OK
+
+
+def _expire(options: argparse.Namespace, files: Files) -> int:
+    from .transaction.expire import expire
+
+    result = expire(files, options.transaction, _progress)
+    return result.exit_code if result else Exit.OK
+
+
+def _history(options: argparse.Namespace, files: Files) -> int:
+    from .transaction.generations import history, in_short
+
+    del options
+    _put(in_short(history(files)))
+    return Exit.OK
+
+
+def _watch(options: argparse.Namespace, files: Files) -> int:
+    from .watch.watch import watch
+
+    del options
+    watch(files)
+    return Exit.OK
+
+
+def _drift(options: argparse.Namespace, files: Files) -> int:
+    from .proof.drift import drift, prometheus, write_textfile
+
+    found = drift(files)
+    if options.textfile:
+        write_textfile(files, options.textfile, prometheus(found))
+    _put(found)
+    return Exit.OK if found.as_applied else Exit.NOT_AS_PLANNED
 
 
 def _verify(options: argparse.Namespace, files: Files) -> int:

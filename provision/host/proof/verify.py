@@ -6,17 +6,19 @@ import os
 from collections.abc import Iterable
 
 from .. import systemd
+from ..balancer.loaded import not_loaded
 from ..balancer.nginx import held_by_nginx
 from ..bundle import Bundle, Instance, Probe
 from ..errors import ProvisionError, fail
 from ..files import Files, needs_root
+from ..names import GPU_UNIT, NGINX_UNIT
 from ..probe import Outcome, ask
 from ..report import Check, Report
 from ..secrets import read_bearer
 from ..sockets import listeners
 from ..systemd import UnitStatus
 from ..transaction.state import load_state
-from ..transaction.unit_changes import GPU_UNIT, NGINX_UNIT, differing_settings
+from ..transaction.unit_changes import differing_settings
 from ..unit.nvml import readings
 from .gpus import gpu_checks
 from .processes import process_checks
@@ -42,7 +44,7 @@ def verify(files: Files) -> Report:
     for instance in bundle.instances:
         checks += instance_checks(instance, units[instance.unit], files)
     checks += _gpu_settings(bundle, units[GPU_UNIT])
-    checks += _nginx(bundle, units[NGINX_UNIT])
+    checks += nginx_checks(bundle, units[NGINX_UNIT], files)
     return Report(1, bundle.host, tuple(checks))
 
 
@@ -111,7 +113,8 @@ def _gpu_settings(bundle: Bundle, status: UnitStatus) -> list[Check]:
     ]
 
 
-def _nginx(bundle: Bundle, status: UnitStatus) -> list[Check]:
+def nginx_checks(bundle: Bundle, status: UnitStatus, files: Files) -> list[Check]:
+    """The proxy runs, holds its listeners, and its workers serve what lies on disk."""
     if bundle.nginx is None:
         return []
     checks = [Check("nginx", "unit", status.active == "active", "active", status.active)]
@@ -120,10 +123,10 @@ def _nginx(bundle: Bundle, status: UnitStatus) -> list[Check]:
     actual = f"not on {', '.join(missing)}" if missing else "held by nginx"
     checks.append(Check("nginx", "port", not missing, expected, actual))
     if bundle.nginx.health:
-        outcome = ask(bundle.nginx.health)
-        actual = "as applied" if outcome.ok else outcome.why
+        why = not_loaded(bundle.nginx, files)
+        actual = "as applied" if why is None else why
         checks.append(
-            Check("nginx", "environment", outcome.ok, "workers run our configuration", actual)
+            Check("nginx", "environment", why is None, "workers run our configuration", actual)
         )
     return checks
 

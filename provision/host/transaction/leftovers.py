@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pwd
 import re
+import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -40,6 +41,23 @@ def drop_folders(files: Files, folders: Iterable[str]) -> tuple[str, ...]:
         if files.at(folder).is_dir() and not files.remove_empty_folder(folder):
             kept.append(folder)
     return tuple(sorted(kept))
+
+
+def drop_model_folders(users: Iterable[str]) -> tuple[str, ...]:
+    """Take away what users that we made keep in their homes below /var/lib, models included.
+
+    Folders that somebody else made, or that host.yaml names elsewhere, are never touched.
+    """
+    gone: list[str] = []
+    for name in users:
+        try:
+            home = Path(pwd.getpwnam(name).pw_dir)
+        except KeyError:
+            continue
+        if home.parent == Path("/var/lib") and home.is_dir() and not home.is_symlink():
+            shutil.rmtree(home)
+            gone.append(str(home))
+    return tuple(gone)
 
 
 def drop_users(names: Iterable[str], folders: Iterable[str]) -> tuple[str, ...]:

@@ -7,16 +7,18 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from .. import systemd
+from ..balancer.needs import nginx_needs
 from ..bundle import Bundle, Instance
 from ..errors import Diagnostic, ProvisionError
 from ..facts import Listener
 from ..files import Files
+from ..names import NGINX_UNIT
 from ..run import which
 from ..secrets import secret_complaints
 from ..sockets import clashes, listeners, split_listen, unit_of_pid
 from ..unit.nvml import nvml
 from .changes import View
-from .unit_changes import NGINX_UNIT
+from .room import room_complaints
 
 # Units that vendors' packages and install scripts bring along, and that serve models themselves.
 VENDOR_UNITS = ("ollama.service", "vllm.service", "llama-server.service", "llama.cpp.service")
@@ -25,6 +27,7 @@ VENDOR_UNITS = ("ollama.service", "vllm.service", "llama-server.service", "llama
 def preflight(view: View, files: Files) -> list[Diagnostic]:
     """All that stands in the way of this apply on the live host."""
     found = _programs(view.bundle)
+    found += room_complaints(view, files)
     found += secret_complaints(view.bundle, files)
     starting = {one.unit for one in view.changes.units if one.action in ("start", "restart")}
     held = listeners()
@@ -117,7 +120,7 @@ def _nginx(bundle: Bundle, held: Iterable[Listener], leaving: set[str]) -> list[
     if status.load != "loaded":
         way_out = f"systemctl unmask {NGINX_UNIT}" if status.load == "masked" else None
         return [Diagnostic("nginx-missing", f"{NGINX_UNIT} is {status.load}", hint=way_out)]
-    found: list[Diagnostic] = []
+    found = nginx_needs(bundle.nginx, Files())
     for text in bundle.nginx.listens:
         address, port = split_listen(text)
         for one in held:

@@ -2,59 +2,66 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Iterable
 
 from .. import systemd
-from ..balancer import nginx
-from ..bundle import GpuSetting, GpuSettings, Instance
-from ..errors import ProvisionError, fail
+from ..balancer.upstreams import drop_holds, level
+from ..bundle import GpuSetting, GpuSettings
+from ..errors import ProvisionError
 from ..files import Files
+from ..names import GPU_UNIT, NGINX_UNIT, SYSUSERS, TMPFILES
 from ..report import UnitChange
 from ..runtime import RUNTIME
 from ..systemd import UnitError
 from ..unit.nvml import nvml
 from .changes import View
+from .rolling import Rolling
 from .state import Before, GpuBefore
 from .steps import Steps
-from .unit_changes import GPU_UNIT, NGINX_UNIT, SYSUSERS, TMPFILES, running_digest
 
 _GPU_SECONDS = 300  # the unit waits for the driver itself
 
 
-def before_files(changes: Iterable[UnitChange]) -> list[UnitChange]:
-    """Actions that come before the first file: what leaves is stopped with the files it has."""
-    return [one for one in changes if one.action in ("stop", "disable")]
+def lines_of_late(view: View, unit: str | None = None) -> set[str]:
+    """Server lines of dropped instances that serve until others have started, of one or of all.
+
+    They stay in the balancer until it is their turn to stop.
+    """
+    last, wanted = view.state.bundle if view.state else None, view.bundle.nginx
+    if last is None or last.nginx is None or wanted is None:
+        return set()
+    units = [one.unit for one in view.changes.units]
+    acts = [at for at, one in enumerate(view.changes.units) if one.action in ("start", "restart")]
+    late = {one for one in units[acts[0] :] if "@" in one} if acts else set()
+    late -= {one.unit for one in view.bundle.instances}
+    names = {one.name for one in last.instances if one.unit in late and unit in (None, one.unit)}
+    routes = {one.route for one in wanted.servers}
+    return {one.path for one in last.nginx.servers if one.instance in names and one.route in routes}
 
 
-def after_files(changes: Iterable[UnitChange]) -> list[UnitChange]:
-    """All other actions."""
-    return [one for one in changes if one.action not in ("stop", "disable")]
-
-
-def perform(change: UnitChange, view: View, steps: Steps) -> None:
+def perform(change: UnitChange, view: View, rolling: Rolling) -> None:
     """Do one action and tell how it went; raises ProvisionError (UnitError) where it fails."""
     instance = next((one for one in view.bundle.instances if one.unit == change.unit), None)
     began = time.monotonic()
     if change.unit == NGINX_UNIT:
-        text = _on_nginx(change, view)
+        text = _on_nginx(change, view, rolling)
     elif change.unit == GPU_UNIT and change.action != "stop":
         systemd.restart(GPU_UNIT, _GPU_SECONDS)
         text = settings_in_words(view.bundle.gpu_settings)
     elif instance and change.action != "stop":
-        text = _on_instance(change, instance)
+        text = rolling.renew(instance, change.action)
+    elif change.action == "stop" and "@" in change.unit:
+        text = _on_leaving(change, view, rolling)
     else:
         text = _on_any(change)
-        dropped = change.action == "stop" and instance is None and "@" in change.unit
-        if dropped and change.unit not in view.bundle.takeover:
-            systemd.clean_caches(change.unit)
     seconds = time.monotonic() - began
-    steps.add(instance.name if instance else change.unit, text, seconds=round(seconds, 2))
+    name = instance.name if instance else instance_of(change.unit) or change.unit
+    rolling.steps.add(name, text, seconds=round(seconds, 2))
 
 
 def settings_in_words(settings: GpuSettings | None) -> str:
-    """`persistence on, power limit 300 W on 4 GPUs (read back)`."""
+    """`4 GPUs: persistence on, power limit 300 W (read back)`."""
     if settings is None or not settings.gpus:
         return "no GPU settings"
     limits = sorted({one.power_limit_watts for one in settings.gpus if one.power_limit_watts})
@@ -62,7 +69,7 @@ def settings_in_words(settings: GpuSettings | None) -> str:
     words += [f"power limit {' or '.join(f'{one:g}' for one in limits)} W"] if limits else []
     number = len(settings.gpus)
     plural = "" if number == 1 else "s"
-    return f"{', '.join(words) or 'left as they are'} on {number} GPU{plural} (read back)"
+    return f"{number} GPU{plural}: {', '.join(words) or 'left as they are'} (read back)"
 
 
 def gpus_to_put_back(
@@ -138,35 +145,39 @@ def put_back_units(before: Before, names: Iterable[str], steps: Steps) -> None:
             steps.add(name, "disabled, as it was before")
 
 
-def _on_instance(change: UnitChange, instance: Instance) -> str:
-    systemd_verb = systemd.start if change.action == "start" else systemd.restart
-    systemd_verb(instance.unit, instance.start_timeout_seconds)
-    status = systemd.status(instance.unit)
-    digest = running_digest(status)
-    if not status.running or digest != instance.digest:
-        what = f"is {status.active}" if not status.running else "runs with another environment"
-        error = fail(
-            "unit-failed",
-            f"{instance.unit} {what} after its start",
-            f"look for drop-ins that are not ours: systemctl cat {instance.unit}",
-        )
-        raise UnitError(instance.unit, error)
-    word = "started" if change.action == "start" else "restarted"
-    said = re.findall(r"ready after .*", systemd.lines_of_start(instance.unit))
-    return f"{word}, {said[-1]}" if said else f"{word}, ready"
+def _on_leaving(change: UnitChange, view: View, rolling: Rolling) -> str:
+    """Stop an instance that is dropped, or that makes room for another one, once it is idle."""
+    known = (*rolling.last.instances, *view.bundle.instances)
+    instance = next((one for one in known if one.unit == change.unit), None)
+    waited = ""
+    lines = lines_of_late(view, change.unit)
+    if lines:
+        for path in sorted(lines):
+            rolling.files.remove(path)
+        rolling.announce()
+    if instance:
+        waited = rolling.empty(instance, systemd.status(change.unit), change.why)
+    systemd.stop(change.unit)
+    kept = {one.unit for one in view.bundle.instances} | set(view.bundle.takeover)
+    if change.unit not in kept:
+        systemd.clean_caches(change.unit)
+    return f"{waited}stopped: {change.why}"
 
 
-def _on_nginx(change: UnitChange, view: View) -> str:
+def _on_nginx(change: UnitChange, view: View, rolling: Rolling) -> str:
     if change.action == "enable":
         systemd.enable(NGINX_UNIT)
         return "enabled"
+    drop_holds(rolling.files, "apply")
     try:
         if change.action == "start":
+            if view.bundle.nginx:
+                level(view.bundle.nginx, rolling.files)
             systemd.start(NGINX_UNIT, 90)
-        else:
-            systemd.reload(NGINX_UNIT)
         if view.bundle.nginx:
-            nginx.prove(view.bundle.nginx)
+            level(view.bundle.nginx, rolling.files)
+        elif change.action == "reload":
+            systemd.reload(NGINX_UNIT)
     except UnitError:
         raise
     except ProvisionError as error:
@@ -194,5 +205,8 @@ def _on_any(change: UnitChange) -> str:
     if change.action == "enable":
         systemd.enable(change.unit)
         return "enabled"
+    if change.action == "restart":
+        systemd.restart(change.unit, 120)
+        return "restarted"
     systemd.start(change.unit, 120)
     return "started"

@@ -14,7 +14,7 @@ from typing import ClassVar, Literal
 
 from ..bundle import Artifact, Bundle
 from ..document import dumps, loads
-from ..errors import fail
+from ..errors import ProvisionError, fail
 from ..files import Files, OnDisk
 from ..quantity import PciAddress
 
@@ -67,6 +67,16 @@ class GpuBefore:
 
 
 @dataclass(frozen=True, slots=True)
+class FileBefore:
+    """A file of somebody else at a path that became ours (apply --adopt), and where it is kept."""
+
+    path: str
+    backup: str
+    uid: int = 0
+    gid: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Before:
     """What was there before provision's first write; `remove` puts it back."""
 
@@ -74,6 +84,7 @@ class Before:
     gpus: tuple[GpuBefore, ...] = ()
     users_made: tuple[str, ...] = ()  # of the bundle's users, those that were missing
     folders: tuple[str, ...] = ()  # made by us, outermost first
+    files: tuple[FileBefore, ...] = ()
 
     def joined(self, later: Before) -> Before:
         """This record and what only the later one knows: what was seen first is the truth."""
@@ -85,6 +96,7 @@ class Before:
             tuple(gpus[uuid] for uuid in sorted(gpus)),
             tuple(sorted({*self.users_made, *later.users_made})),
             tuple(sorted({*self.folders, *later.folders})),
+            tuple(sorted({**_by_path(later), **_by_path(self)}.values(), key=lambda f: f.path)),
         )
 
     def unit(self, name: str) -> UnitBefore | None:
@@ -92,13 +104,21 @@ class Before:
         return next((one for one in self.units if one.name == name), None)
 
 
+def _by_path(before: Before) -> dict[str, FileBefore]:
+    return {one.path: one for one in before.files}
+
+
 @dataclass(frozen=True, slots=True)
 class State:
-    """The host's own record, /var/lib/provision/state.json, replaced by one rename: the commit."""
+    """The host's own record, /var/lib/provision/state.json, replaced by one rename: the commit.
+
+    transaction: the id of the run that committed it, the same as in that run's journal.
+    """
 
     VERSION: ClassVar[int] = 1
     version: int
     generation: int
+    transaction: str
     owned: tuple[Owned, ...] = ()
     before: Before = field(default_factory=Before)
     bundle: Bundle = field(default_factory=lambda: Bundle(1, "", ""))
@@ -111,7 +131,15 @@ class State:
 def load_state(files: Files) -> State | None:
     """The host's State, None where nothing was applied; `bad-document` when it is damaged."""
     text = files.read(STATE)
-    return None if text is None else loads(State, text, STATE)
+    try:
+        return None if text is None else loads(State, text, STATE)
+    except ProvisionError as error:
+        first = error.diagnostics[0]
+        hint = first.hint or (
+            f"put a backup of it back; or mv {STATE} {STATE}.damaged: the next apply then takes "
+            "files of ours that stand as wanted for ours"
+        )
+        raise ProvisionError(dataclasses.replace(first, hint=hint)) from None
 
 
 def save_state(files: Files, state: State) -> None:

@@ -11,25 +11,29 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from .. import systemd
-from ..bundle import Artifact, Bundle, GpuSettings, Instance
-from ..facts import Placed
-from ..probe import ask
-from ..proof.live import environ_of
+from ..balancer.loaded import not_loaded
+from ..bundle import Artifact, Bundle, GpuSettings
+from ..files import Files
+from ..names import (
+    DRIFT_TIMER,
+    GPU_UNIT,
+    NGINX_FOLDER,
+    NGINX_UNIT,
+    SERVICES,
+    SYSUSERS,
+    TARGET,
+    TMPFILES,
+    UNITS,
+)
 from ..report import FileChange, UnitChange
 from ..runtime import GPU_FILE
 from ..systemd import UnitStatus
 from ..unit.nvml import GpuReading, readings
-from .journal import Pending
+from .instance_changes import instance_changes, parted, running_digest
+from .journal import Journal
 from .leftovers import folders_in, user_exists
 from .state import State
 
-UNITS = "/etc/systemd/system/"
-TARGET = "provision.target"
-GPU_UNIT = "provision-gpu-settings.service"
-SYSUSERS = "/etc/sysusers.d/provision.conf"
-TMPFILES = "/etc/tmpfiles.d/provision.conf"
-NGINX_UNIT = "nginx.service"
-NGINX_FOLDER = "/etc/nginx/"
 _WATTS = 0.6  # NVML keeps milliwatts, some cards round to whole watts
 
 
@@ -38,32 +42,37 @@ def unit_changes(
     wanted: Mapping[str, Artifact],
     files: Iterable[FileChange],
     state: State | None,
-    pending: Pending | None,
+    journal: Journal | None,
 ) -> tuple[UnitChange, ...]:
     """All service actions in the order in which they are done. Reads the live host."""
     changed = {one.path for one in files}
-    dropped = dropped_units(wanted, state, pending)
+    dropped = dropped_units(wanted, state, journal)
     names = [one.unit for one in bundle.instances]
-    seen = systemd.statuses([*dropped, *names, *bundle.takeover, TARGET, GPU_UNIT, NGINX_UNIT])
-    again = pending is not None
+    ours = (TARGET, GPU_UNIT, NGINX_UNIT, *SERVICES)
+    seen = systemd.statuses([*dropped, *names, *bundle.takeover, *ours])
+    again = journal is not None
+    instances = instance_changes(bundle, state, seen)
+    early, late = parted(_stops(dropped, seen), instances, bundle, state)
     return (
-        *_stops(dropped, seen),
+        *early,
         *_takeovers(bundle.takeover, seen),
         *_folders_and_users(bundle, wanted, changed, again),
         *_reload_of_systemd(changed, seen, again),
         *_gpu_settings(bundle.gpu_settings, wanted, changed, seen[GPU_UNIT]),
-        *instance_changes(bundle, state, seen),
+        *instances,
+        *late,
         *_target(wanted, seen[TARGET]),
         *_nginx(bundle, changed, seen[NGINX_UNIT], again),
+        *_services(wanted, changed, seen),
     )
 
 
 def dropped_units(
-    wanted: Iterable[str], state: State | None, pending: Pending | None
+    wanted: Iterable[str], state: State | None, journal: Journal | None
 ) -> tuple[str, ...]:
     """Units of which we own files, by the State or by a run cut short, and that are not wanted."""
     owned = [one.path for one in state.owned] if state else []
-    owned += [one.path for one in pending.owned] if pending else []
+    owned += [one.path for one in journal.owned] if journal else []
     return tuple(sorted(units_of(owned) - units_of(wanted)))
 
 
@@ -72,16 +81,9 @@ def units_of(paths: Iterable[str]) -> set[str]:
     found: set[str] = set()
     for path in paths:
         match = re.fullmatch(rf"{UNITS}([^/]+@[^/]+\.service)\.d/[^/]+", path)
-        plain = re.fullmatch(rf"{UNITS}([^/@]+\.(?:service|target))", path)
+        plain = re.fullmatch(rf"{UNITS}([^/@]+\.(?:service|target|timer))", path)
         found |= {one[1] for one in (match, plain) if one}
     return found
-
-
-def running_digest(status: UnitStatus) -> str | None:
-    """PROVISION_DIGEST of the live main process; None when it has none or is gone."""
-    if status.main_pid is None:
-        return None
-    return (environ_of(status.main_pid) or {}).get("PROVISION_DIGEST")
 
 
 def differing_settings(wanted: GpuSettings, now: Mapping[str, GpuReading] | str) -> str | None:
@@ -168,61 +170,32 @@ def _gpu_settings(
     return [UnitChange(GPU_UNIT, "restart", why)] if why else []
 
 
-def instance_changes(
-    bundle: Bundle, state: State | None, seen: Mapping[str, UnitStatus]
-) -> list[UnitChange]:
-    """Starts and restarts, and before them the stops that make room for each other."""
-    found: list[UnitChange] = []
-    acted: list[Instance] = []
-    for instance in bundle.instances:
-        status = seen[instance.unit]
-        change = _instance(instance, status)
-        if change:
-            found.append(change)
-            acted.append(instance)
-    return [*_in_the_way(acted, state, seen), *found]
-
-
-def _instance(instance: Instance, status: UnitStatus) -> UnitChange | None:
-    if not status.running:
-        why = "is still starting" if status.active == "activating" else f"is {status.active}"
-        return UnitChange(instance.unit, "start", why)
-    digest = running_digest(status)
-    if digest == instance.digest:
-        return None
-    why = "runs without our digest" if digest is None else "unit, environment or GPUs changed"
-    return UnitChange(instance.unit, "restart", why)
-
-
-def _in_the_way(
-    acted: Iterable[Instance], state: State | None, seen: Mapping[str, UnitStatus]
-) -> list[UnitChange]:
-    """Stops of instances that still hold a port or GPU which another one gets in this run.
-
-    Without them two instances that swap their ports would each find the other's taken.
-    """
-    placed_now = {one.unit: one.placed for one in state.bundle.instances} if state else {}
-    found: list[UnitChange] = []
-    acting = list(acted)
-    for holder in acting:
-        held = placed_now.get(holder.unit)
-        if held is None or seen[holder.unit].stopped:
-            continue
-        for other in acting:
-            had = placed_now.get(other.unit, Placed(other.name, other.engine, other.unit))
-            shared = set(held.ports) & (set(other.placed.ports) - set(had.ports))
-            gpus = set(held.gpus) & (set(other.placed.gpus) - set(had.gpus))
-            if other.unit != holder.unit and (shared or gpus):
-                what = f"port {min(shared)}" if shared else "a GPU"
-                found.append(UnitChange(holder.unit, "stop", f"{what} goes to {other.name}"))
-                break
-    return found
-
-
 def _target(wanted: Iterable[str], status: UnitStatus) -> list[UnitChange]:
     if UNITS + TARGET not in set(wanted) or status.running:
         return []
     return [UnitChange(TARGET, "start", f"is {status.active}")]
+
+
+def _services(
+    wanted: Mapping[str, Artifact], changed: set[str], seen: Mapping[str, UnitStatus]
+) -> list[UnitChange]:
+    """The watch and the drift timer: what runs is compared, as for the instances."""
+    found: list[UnitChange] = []
+    for name in SERVICES:
+        artifact, status = wanted.get(UNITS + name), seen[name]
+        if artifact is None:
+            continue
+        if not status.running:
+            found.append(UnitChange(name, "start", f"is {status.active}"))
+        elif other_digest(artifact, status) or (name == DRIFT_TIMER and UNITS + name in changed):
+            found.append(UnitChange(name, "restart", "its unit changed"))
+    return found
+
+
+def other_digest(artifact: Artifact, status: UnitStatus) -> bool:
+    """Whether a service of ours runs with another PROVISION_DIGEST than its unit names."""
+    named = re.search(r"^Environment=PROVISION_DIGEST=([0-9a-f]+)$", artifact.content, re.MULTILINE)
+    return named is not None and running_digest(status) != named[1]
 
 
 def _nginx(bundle: Bundle, changed: set[str], status: UnitStatus, again: bool) -> list[UnitChange]:
@@ -238,9 +211,5 @@ def _nginx(bundle: Bundle, changed: set[str], status: UnitStatus, again: bool) -
     if ours or again:
         why = "its configuration changed" if ours else _why(again)
         return [*found, UnitChange(NGINX_UNIT, "reload", why)]
-    if bundle.nginx.health:
-        outcome = ask(bundle.nginx.health)
-        if not outcome.ok:
-            why = f"its workers run another configuration ({outcome.why})"
-            found.append(UnitChange(NGINX_UNIT, "reload", why))
-    return found
+    other = not_loaded(bundle.nginx, Files())
+    return [*found, UnitChange(NGINX_UNIT, "reload", other)] if other else found

@@ -13,10 +13,11 @@ from .. import systemd
 from ..balancer import nginx
 from ..errors import Diagnostic
 from ..files import Files
+from ..names import NGINX_FOLDER, UNITS
 from ..run import which
 from .changes import View
 from .state import content_of
-from .unit_changes import NGINX_FOLDER, UNITS, units_of
+from .unit_changes import units_of
 
 _RUN = Path("/run")
 _PREFIX = ".provision-stage-"  # mode 0700: keys of nginx lie in it for a moment
@@ -74,12 +75,17 @@ def complaints(said: str, folder: str, names: Sequence[str]) -> list[str]:
     return sorted({line.replace(f"{folder}/", UNITS) for line in lines})
 
 
-@contextmanager
-def _stage() -> Iterator[Path]:
-    """An empty folder for root alone; what killed runs left there is taken away first."""
+def sweep_stages() -> None:
+    """Take away the stages of killed runs: keys may lie in them."""
     for old in _RUN.glob(f"{_PREFIX}*"):
         if not Path("/proc", old.name.removeprefix(_PREFIX).partition("-")[0]).exists():
             shutil.rmtree(old, ignore_errors=True)
+
+
+@contextmanager
+def _stage() -> Iterator[Path]:
+    """An empty folder for root alone."""
+    sweep_stages()
     stage = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-", dir=_RUN))
     try:
         yield stage

@@ -50,6 +50,7 @@ def instance(name: str = "chat.0", port: int = 11434) -> Instance:
     unit = f"ollama@{name}.service"
     return Instance(
         name=name,
+        group=name.partition(".")[0],
         engine="ollama",
         unit=unit,
         digest="d" * 64,

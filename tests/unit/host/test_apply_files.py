@@ -19,7 +19,7 @@ from provision.host.files import Files
 from provision.host.report import ApplyResult, Step
 from provision.host.transaction.apply import apply, check
 from provision.host.transaction.changes import changes
-from provision.host.transaction.journal import PENDING, load_pending
+from provision.host.transaction.journal import JOURNAL, load_journal
 from provision.host.transaction.lock import holder_in
 from provision.host.transaction.remove import remove
 from provision.host.transaction.state import STATE, load_state
@@ -43,7 +43,7 @@ def test_first_apply_writes_all_and_records_it(files: Files) -> None:
     assert str(files.at(WANTS).readlink()) == UNIT
     state = load_state(files)
     assert state and [one.path for one in state.owned] == sorted([*FIRST, WANTS])
-    assert not files.at(PENDING).exists()
+    assert not files.at(JOURNAL).exists()
     assert "/etc/systemd/system/ollama@chat.0.service.d" in state.before.folders
     assert "A=1" not in files.at(STATE).read_text(), "what only root may read is not in the State"
     assert "ExecStart=/bin/true" in files.at(STATE).read_text()
@@ -101,7 +101,7 @@ def test_foreign_file_stops_before_any_write(files: Files) -> None:
     assert (result.exit_code, result.changed, rules(result)) == (3, False, ["foreign-file"])
     assert "-Type=exec" in result.problems[0].message
     assert "+Type=simple" in result.problems[0].message
-    assert f"mv {UNIT}" in (result.problems[0].hint or "")
+    assert "--adopt" in (result.problems[0].hint or "")
     assert tree(files) == before
 
 
@@ -180,7 +180,7 @@ def test_key_map_is_made_from_the_owners_file(files: Files) -> None:
     files.write("/etc/llm/keys", b"# people\nsk-bbbbbbbb\n\n sk-aaaaaaaa \nsk-bbbbbbbb\n", 0o600)
     result = apply(wanted, files, quiet)
     lines = (files.read(target) or b"").decode().splitlines()
-    assert lines == ['"~^Bearer sk-aaaaaaaa$" 1;', '"~^Bearer sk-bbbbbbbb$" 1;']
+    assert lines == ['"~^Bearer sk-aaaaaaaa$" 2;', '"~^Bearer sk-bbbbbbbb$" 1;']
     assert files.at(target).stat().st_mode & 0o777 == 0o600
     assert "sk-aaaaaaaa" not in str(result) + files.at(STATE).read_text()
     files.write("/etc/llm/keys", b"sk-cccccccc\n", 0o600)
@@ -212,7 +212,7 @@ def test_failed_write_is_rolled_back(files: Files) -> None:
     assert result.exit_code == Exit.ROLLED_BACK
     assert rules(result) == ["write-failed"]
     assert tree(files) == before
-    assert load_pending(files) is None
+    assert load_journal(files) is None
 
 
 def test_failed_first_apply_leaves_nothing(files: Files) -> None:
@@ -234,7 +234,7 @@ def test_a_mistake_in_the_middle_is_undone_before_it_is_told(files: Files) -> No
     with pytest.raises(KeyError):
         apply(bundle({**FIRST, DROP_IN: "changed\n"}), files, mistaken)
     assert tree(files) == before
-    assert load_pending(files) is None
+    assert load_journal(files) is None
 
 
 ENDING = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
@@ -269,7 +269,7 @@ def test_a_signal_in_the_middle_is_undone(files: Files, number: signal.Signals) 
     result = disturbed_apply(files, number)
     assert (result.exit_code, rules(result)) == (Exit.ROLLED_BACK, ["interrupted"])
     assert tree(files) == before
-    assert load_pending(files) is None
+    assert load_journal(files) is None
 
 
 @pytest.mark.usefixtures("plain_signals")

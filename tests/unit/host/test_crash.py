@@ -18,7 +18,7 @@ import pytest
 from provision.host.bundle import Bundle
 from provision.host.files import TEMPORARY, Files
 from provision.host.transaction.apply import apply
-from provision.host.transaction.journal import PENDING
+from provision.host.transaction.journal import JOURNAL
 from provision.host.transaction.remove import remove
 from provision.host.transaction.state import FOLDER, load_state, matches
 
@@ -80,7 +80,7 @@ def fresh(folder: Path, first: bool) -> Files:
 def clean(files: Files) -> None:
     """No half-written file, no record of a run, the State tells the truth."""
     assert not [path for path in files.root.rglob("*") if path.name.startswith(TEMPORARY)]
-    assert not files.at(PENDING).exists()
+    assert not files.at(JOURNAL).exists()
     state = load_state(files)
     assert state
     for one in state.owned:

@@ -10,19 +10,20 @@ from pathlib import Path
 import pytest
 
 from provision.host.balancer.nginx import Build, files_read, judge_test, parse_build
-from provision.host.bundle import Artifact, GpuSetting, GpuSettings
+from provision.host.bundle import Artifact, GpuSetting, GpuSettings, Nginx
 from provision.host.facts import Listener
 from provision.host.quantity import PciAddress
-from provision.host.report import ChangeSet, FileChange
+from provision.host.report import ChangeSet, FileChange, UnitChange
 from provision.host.run import Ran
 from provision.host.sockets import clashes, split_listen
 from provision.host.systemd import UnitStatus, parse_show
 from provision.host.transaction.changes import View
+from provision.host.transaction.instance_changes import instance_changes, parted
 from provision.host.transaction.leftovers import folders_in
 from provision.host.transaction.preflight import port_complaints
 from provision.host.transaction.services import gpus_to_put_back
 from provision.host.transaction.state import Before, GpuBefore, State
-from provision.host.transaction.unit_changes import differing_settings, instance_changes, units_of
+from provision.host.transaction.unit_changes import differing_settings, units_of
 from provision.host.transaction.validate import complaints, validate
 from provision.host.unit.nvml import GpuReading
 
@@ -92,15 +93,46 @@ def test_instances_that_swap_ports_are_stopped_first() -> None:
     new = dataclasses.replace(bundle(), instances=(instance("a.0", 2222), instance("b.0", 1111)))
     units = ("ollama@a.0.service", "ollama@b.0.service")
     running = {unit: UnitStatus(unit, active="active") for unit in units}
-    found = instance_changes(new, State(1, 1, bundle=old), running)
+    found = instance_changes(new, State(1, 1, "t", bundle=old), running)
     assert [(one.unit, one.action) for one in found] == [
         (units[0], "stop"),
         (units[1], "stop"),
         (units[0], "restart"),
         (units[1], "restart"),
     ]
-    kept = instance_changes(old, State(1, 1, bundle=old), running)
+    kept = instance_changes(old, State(1, 1, "t", bundle=old), running)
     assert [one.action for one in kept] == ["restart", "restart"], "same ports: nothing in the way"
+
+
+def test_who_holds_a_port_of_the_proxy_is_stopped_first() -> None:
+    old = dataclasses.replace(bundle(), instances=(instance("a.0", 8081),))
+    nginx = Nginx(listens=("127.0.0.1:8081",))
+    new = dataclasses.replace(bundle(), instances=(instance("a.0", 8082),), nginx=nginx)
+    unit = "ollama@a.0.service"
+    found = instance_changes(
+        new, State(1, 1, "t", bundle=old), {unit: UnitStatus(unit, active="active")}
+    )
+    assert [(one.action, one.why) for one in found] == [
+        ("stop", "port 8081 goes to the proxy"),
+        ("restart", "runs without our digest"),
+    ]
+
+
+def test_who_is_dropped_serves_until_others_have_started() -> None:
+    """Unless it holds what they need, or its model would lie in RAM beside a further one."""
+    one, two = instance("a.0", 1111), instance("b.0", 2222)
+    state = State(1, 1, "t", bundle=dataclasses.replace(bundle(), instances=(one, two)))
+    stops = [UnitChange(two.unit, "stop", "no longer wanted")]
+    restart = [UnitChange(one.unit, "restart", "changed")]
+    left = dataclasses.replace(bundle(), instances=(one,))
+    assert parted(stops, restart, left, state) == ([], stops)
+    moved = dataclasses.replace(bundle(), instances=(instance("a.0", 2222),))
+    assert parted(stops, restart, moved, state) == (stops, [])
+    start = [UnitChange(one.unit, "start", "is inactive")]
+    assert parted(stops, start, left, state) == (stops, [])
+    assert parted(stops, [], left, state) == (stops, [])
+    taken = dataclasses.replace(left, nginx=Nginx(listens=("127.0.0.1:2222",)))
+    assert parted(stops, restart, taken, state) == (stops, [])
 
 
 def test_folders_of_a_tmpfiles_file() -> None:

@@ -37,6 +37,7 @@ def test_placements_by_instance(tmp_path: Path) -> None:
 def test_placements_of_the_last_bundle() -> None:
     instance = Instance(
         "chat.0",
+        "chat",
         "ollama",
         CHAT.unit,
         "0" * 64,

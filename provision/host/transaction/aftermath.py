@@ -1,0 +1,67 @@
+"""Behind a commit or a way back: what has no use any more goes."""
+
+from __future__ import annotations
+
+from ..balancer.upstreams import HOLDS, LOCK
+from ..errors import Diagnostic
+from ..files import Files
+from ..runtime import RUNTIME
+from .confirm import disarm
+from .generations import GENERATIONS, OBJECTS, prune
+from .journal import Journal, drop_journal
+from .leftovers import drop_folders, drop_model_folders, drop_users
+from .state import FOLDER, State
+
+
+def forget_run(files: Files, state: State | None, journal: Journal) -> None:
+    """The last of the way back: folders and users that only this run made, then its journal."""
+    if state is None and files.live:  # the first apply: its users go too
+        drop_users(journal.before.users_made, ())
+    _folders_back(files, journal)
+    drop_journal(files)
+    if state is None:
+        no_record_left(files)
+        _folders_back(files, journal)
+
+
+def finish_removal(files: Files, journal: Journal) -> list[Diagnostic]:
+    """Behind the commit of a removal: its generations, users and folders; what stays, and why."""
+    before = journal.before
+    prune(files, None)
+    disarm(files)
+    for one in before.files:
+        files.remove(one.backup)
+    kept: list[Diagnostic] = []
+    for path in (HOLDS, LOCK, f"{RUNTIME}/watch.json"):
+        files.remove(path)
+    if files.live:
+        folders = {RUNTIME, *(one for one in before.folders if one != FOLDER)}
+        if journal.models:
+            drop_model_folders(before.users_made)
+        drop_folders(files, folders)
+        why = drop_users(before.users_made, folders)
+        kept += [Diagnostic("user-stays", one, severity="note") for one in why]
+    ours = [one for one in before.folders if not f"{FOLDER}/".startswith(f"{one}/")]
+    kept += [_stays(folder, files) for folder in drop_folders(files, ours)]
+    drop_journal(files)
+    no_record_left(files)
+    drop_folders(files, before.folders)
+    return kept
+
+
+def _folders_back(files: Files, journal: Journal) -> None:
+    """Folders that were missing before this run."""
+    for folder in reversed(journal.folders):
+        files.remove_empty_folder(folder)
+
+
+def _stays(folder: str, files: Files) -> Diagnostic:
+    names = sorted(one.name for one in files.at(folder).iterdir())
+    what = f"{names[0]}{' and more' if len(names) > 1 else ''}" if names else "is in use"
+    return Diagnostic("folder-stays", f"{folder} stays: {what} lies in it", severity="note")
+
+
+def no_record_left(files: Files) -> None:
+    """Take the folders of the record away where there is none: a first apply went back."""
+    for folder in (GENERATIONS, OBJECTS, FOLDER):
+        files.remove_empty_folder(folder)
