@@ -61,6 +61,9 @@ class Engine(Protocol):
 
     def drain(self, launch: Launch) -> Drain: ...
 
+    def served_names(self, launch: Launch) -> tuple[tuple[str, ...], ...]:
+        """What clients may write as `model`: for each model all its names, the usual one first."""
+
     def requires(self, launch: Launch) -> tuple[str, ...]:
         """Absolute paths that must exist on the host before it is started (model files)."""
 

@@ -72,3 +72,5 @@ class Launch:
     version: str | None = None  # the engine's, where inspection found it
     python: str = "/usr/bin/python3"  # runs the host half in the unit
     numactl: str = "/usr/bin/numactl"
+    min_healthy: int = 0  # replicas of the group that stay in the balancer during a restart
+    drain_seconds: int = 300

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 from provision.host.bundle import Drain, Probe
@@ -10,7 +11,7 @@ from provision.host.errors import Diagnostic
 from .launch import EngineName, Launch
 from .llama_layers import EVERY_LAYER, gpu_layers, head_comes_first, tensor_split
 from .llama_owned import OWNED_OPTIONS, OWNED_VARIABLES
-from .options import has_option
+from .options import has_option, option_value
 from .start import merged, one_model, pinned, post, slices_alone, uuid_devices
 from .start import url as url_of
 from .versions import at_least, numbers
@@ -20,6 +21,7 @@ _FLASH_ATTENTION = ("-fa", "--flash-attn")
 _FLASH_ATTENTION_TAKES_A_WORD_SINCE = (6325,)  # #15434: on, off or auto; a bare switch before
 _SPECULATION = ("--spec-type",)
 _SPECULATION_IS_NAMED_SINCE = (9134,)  # #22964, between b9106 and b9134
+_PART = re.compile(r"-\d{5}-of-\d{5}$")  # of a model in several files
 
 
 class LlamaServer:
@@ -115,7 +117,22 @@ class LlamaServer:
             timeout_seconds=5.0,
             bearer=launch.secrets.get("LLAMA_API_KEY"),
         )
-        return Drain(idle=idle, metric="llamacpp:requests_processing")
+        # The token counters move only when a request ends, the decode counter with every batch.
+        progress = ("llamacpp:n_decode_total", "llamacpp:prompt_tokens_total")
+        return Drain(idle=idle, metric="llamacpp:requests_processing", progress=progress)
+
+    def served_names(self, launch: Launch) -> tuple[tuple[str, ...], ...]:
+        """Its alias if it has one, and its file by name and path: the server itself ignores what
+        a request asks for.
+
+        Builds of 2026 take several aliases between commas (common/arg.cpp).
+        """
+        path = launch.models[0]
+        file = path.rpartition("/")[2]
+        stem = _PART.sub("", file.removesuffix(".gguf"))
+        given = option_value(launch.args, "-a", "--alias") or ""
+        aliases = [one.strip() for one in given.split(",") if one.strip()]
+        return (tuple(dict.fromkeys([*aliases, stem, file, path])),)
 
     def requires(self, launch: Launch) -> tuple[str, ...]:
         models = (*launch.models, *((launch.draft_model,) if launch.draft_model else ()))

@@ -42,6 +42,9 @@ _OWNED_VARIABLES = shared_variables(
 )
 
 
+_REGISTRY, _LIBRARY = "registry.ollama.ai", "library"  # what a name without them means
+
+
 class Ollama:
     """Variables read from envconfig/config.go (2026-08); `ollama serve` has no options."""
 
@@ -142,6 +145,10 @@ class Ollama:
         """Ollama tells nowhere how many requests it works on."""
         return Drain()
 
+    def served_names(self, launch: Launch) -> tuple[tuple[str, ...], ...]:
+        """Ollama fills in what a name leaves out, so each model has several spellings."""
+        return tuple(_spellings(model) for model in launch.models)
+
     def requires(self, launch: Launch) -> tuple[str, ...]:
         """Manifests of the models: Ollama itself would answer 404 only when asked."""
         folder = self.folder(launch)
@@ -171,3 +178,17 @@ def _layers(launch: Launch) -> dict[str, str]:
     if split:
         found["LLAMA_ARG_TENSOR_SPLIT"] = split
     return found
+
+
+def _spellings(model: str) -> tuple[str, ...]:
+    """As written, then every longer and shorter form that names the same."""
+    full = OllamaTag.parse(model)
+    short = [f"{full.model}:{full.tag}", *([full.model] if full.tag == "latest" else [])]
+    forms = [model, str(full)]
+    if full.host == _REGISTRY:
+        forms += [f"{full.namespace}/{one}" for one in short]
+        if full.namespace == _LIBRARY:
+            forms += short
+    if full.tag == "latest":
+        forms.append(str(full).rpartition(":")[0])
+    return tuple(dict.fromkeys(forms))

@@ -54,3 +54,19 @@ def option_value(arguments: Sequence[str], *options: str) -> str | None:
         elif at + 1 < len(arguments) and option_name(arguments[at + 1]) is None:
             value = arguments[at + 1]
     return value
+
+
+def option_values(arguments: Sequence[str], *options: str) -> tuple[str, ...]:
+    """All values of the last of these options, which may take several; () when absent."""
+    values: tuple[str, ...] = ()
+    for at, name in named_options(arguments):
+        if name not in options:
+            continue
+        if "=" in arguments[at]:
+            values = (arguments[at].split("=", 1)[1],)
+            continue
+        end = at + 1
+        while end < len(arguments) and option_name(arguments[end]) is None:
+            end += 1
+        values = tuple(arguments[at + 1 : end])
+    return values

@@ -9,7 +9,7 @@ from provision.host.bundle import Drain, Probe
 from provision.host.errors import Diagnostic
 
 from .launch import EngineName, Launch
-from .options import has_option, named_options, option_value
+from .options import has_option, named_options, option_value, option_values
 from .start import DEVICE_ORDER, is_slice, merged, one_model, pinned, post, slices_alone
 from .start import url as url_of
 from .versions import at_least, numbers
@@ -184,7 +184,17 @@ class Vllm:
 
     def drain(self, launch: Launch) -> Drain:
         idle = Probe(url=url_of(launch, "/metrics"), timeout_seconds=5.0)
-        return Drain(idle=idle, metric="vllm:num_requests_running", patience_seconds=DRAIN_SECONDS)
+        progress = ("vllm:generation_tokens_total", "vllm:prompt_tokens_total")
+        return Drain(idle=idle, metric="vllm:num_requests_running", progress=progress)
+
+    def served_names(self, launch: Launch) -> tuple[tuple[str, ...], ...]:
+        """--served-model-name takes several names of one model and replaces its own.
+
+        Adapters of --lora-modules are models of their own: NAME=PATH, or JSON with a name.
+        """
+        names = option_values(launch.args, "--served-model-name") or launch.models[:1]
+        adapters = (_adapter(one) for one in option_values(launch.args, "--lora-modules"))
+        return (tuple(names), *((one,) for one in adapters if one))
 
     def requires(self, launch: Launch) -> tuple[str, ...]:
         """A model given as a path; an id is downloaded to HF_HOME by vLLM itself."""
@@ -209,6 +219,17 @@ def _memory_options(launch: Launch) -> tuple[str, ...]:
         draft = {"model": launch.draft_model, "num_speculative_tokens": DRAFT_TOKENS}
         words += ["--speculative-config", json.dumps(draft, ensure_ascii=False)]
     return tuple(words)
+
+
+def _adapter(text: str) -> str:
+    """The name of an adapter; empty where none can be read."""
+    if not text.startswith("{"):
+        return text.partition("=")[0]
+    try:
+        name = json.loads(text).get("name")
+    except ValueError:
+        return ""
+    return name if isinstance(name, str) else ""
 
 
 def _on_slice(launch: Launch) -> bool:

@@ -174,5 +174,13 @@ def _secret_files(spec: HostSpec) -> Iterable[tuple[str, tuple[str | int, ...]]]
     for group, instance in spec.instances.items():
         for variable, secret in instance.secrets.items():
             yield secret.file, ("instances", group, "secrets", variable, "file")
-    if spec.proxy is not None and spec.proxy.keys is not None:
+    if spec.proxy is None:
+        return
+    if spec.proxy.keys is not None:
         yield spec.proxy.keys.file, ("proxy", "keys", "file")
+    for number, way in enumerate(spec.proxy.upstreams or ()):
+        if way.backup is not None and way.backup.key is not None:
+            yield (
+                way.backup.key.file,
+                ("proxy", "upstreams", number, "backup", "key", "file"),
+            )

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 
 from provision.engines.launch import Launch, LaunchGpu
 from provision.host.bundle import SecretReference
 from provision.host.facts import Facts, Gpu
 from provision.models.memory.split import Split
-from provision.spec.model import HostSpec
+from provision.spec.model import HostSpec, InstanceSpec
 
+from .complaints import Complaints
 from .machine.nodes import Nodes
 from .machine.programs import Program
 from .machine.slices import is_slice
@@ -33,6 +35,7 @@ def launches_of(
     nodes: Nodes,
 ) -> tuple[Launch, ...]:
     found: list[Launch] = []
+    copies = Counter(wish.group for wish in placement.wishes)
     for wish in placement.wishes:
         instance = spec.instances[wish.group]
         way = placement.ways[wish.name]
@@ -70,9 +73,31 @@ def launches_of(
                 version=programs[wish.group].version,
                 python=facts.stable.system.python or _PYTHON,
                 numactl=facts.stable.system.numactl or _NUMACTL,
+                min_healthy=_min_healthy(instance, copies[wish.group]),
+                drain_seconds=instance.drain_seconds,
             )
         )
     return tuple(found)
+
+
+def check_min_healthy(spec: HostSpec, launches: Sequence[Launch], complaints: Complaints) -> None:
+    """Fewer than there are: one is restarted at a time. The reader judges written numbers."""
+    copies = Counter(launch.group for launch in launches)
+    for group, instance in spec.instances.items():
+        least, there = instance.min_healthy, copies[group]
+        if least is not None and not isinstance(instance.replicas, int) and least >= there:
+            complaints.error(
+                "min-healthy",
+                f"{group}: min_healthy is {least}, but replicas is {instance.replicas}, which is "
+                f"{there} here: at most {there - 1} can serve while one is restarted",
+                *("instances", group, "min_healthy"),
+                hint=f"at most {there - 1}",
+            )
+
+
+def _min_healthy(instance: InstanceSpec, copies: int) -> int:
+    """All but the one that is restarted, unless host.yaml says less."""
+    return copies - 1 if instance.min_healthy is None else instance.min_healthy
 
 
 def _launch_gpu(gpu: Gpu, nodes: Nodes) -> LaunchGpu:

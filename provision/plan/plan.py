@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
 from provision.engines.launch import Launch
-from provision.host.bundle import GpuSetting
+from provision.host.bundle import GpuSetting, WatchSettings
 from provision.host.errors import Diagnostic
 from provision.host.facts import InspectRequest
 
@@ -32,6 +32,48 @@ class Member:
 
 
 @dataclass(frozen=True, slots=True)
+class Pool:
+    """Members of a route that serve the same models, with the names that clients ask for.
+
+    listed: of each model the one name that a list of models shows. paths: as in Route.
+    """
+
+    name: str  # of the group: chat
+    engine: str
+    models: tuple[str, ...]
+    members: tuple[Member, ...]
+    listed: tuple[str, ...] = ()
+    paths: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Backup:
+    """Where a route leads when all its members are down or busy: members, or a URL elsewhere.
+
+    authorities: the host's file of certificate authorities, for https.
+    """
+
+    members: tuple[Member, ...] = ()
+    url: str | None = None
+    key_file: str | None = None
+    authorities: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Tls:
+    certificate: str
+    key: str
+    http2: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class RateLimit:
+    requests_per_second: float
+    burst: int = 20
+    by: Literal["address", "key"] = "address"
+
+
+@dataclass(frozen=True, slots=True)
 class Route:
     """One way in: requests under `path` on `listen` go to the members, all serving the same models.
 
@@ -49,6 +91,9 @@ class Route:
     all_paths: bool = False
     host_header: str = "localhost"
     keepalive_timeout_seconds: int = 4
+    max_in_flight: int | None = None  # a member
+    backup: Backup | None = None
+    pools: tuple[Pool, ...] = ()  # by_model: the members by what they serve; else empty
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +106,19 @@ class Proxy:
     max_body_mib: int = 64
     keys_file: str | None = None
     allow: tuple[str, ...] = ()
+    tls: Tls | None = None
+    rate_limit: RateLimit | None = None
+    max_connections: int | None = None
+    access_log: str | None = None
+    nginx_version: str | None = None  # of the host's, for directives by version
+
+
+@dataclass(frozen=True, slots=True)
+class Drift:
+    """The timer that compares the host with what was applied."""
+
+    every_minutes: int
+    textfile: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +216,8 @@ class Plan:
     instances: tuple[Launch, ...] = ()
     gpu_settings: PlannedGpuSettings | None = None
     proxy: Proxy | None = None
+    watch: WatchSettings | None = None
+    drift: Drift | None = None
     takeover: tuple[str, ...] = ()
     reasons: tuple[Reason, ...] = ()
     warnings: tuple[Diagnostic, ...] = ()

@@ -12,7 +12,7 @@ from provision.spec.model import HostSpec
 
 from .checks import check_host, check_owner, check_paths
 from .complaints import Complaints, Places
-from .launches import launches_of
+from .launches import check_min_healthy, launches_of
 from .machine.gpus import GpuTable, table_of
 from .machine.layout import Layout
 from .machine.nodes import Nodes, nodes_of
@@ -22,10 +22,12 @@ from .machine.vendors import check_foreign_processes, check_vendor_units, taken_
 from .placement.place import Placement, place_gpus
 from .placement.wishes import named_gpus, wishes_of
 from .plan import Figures, Plan
+from .pools import check_pools
 from .power import plan_gpu_settings
-from .proxy import check_proxy_ports, plan_proxy, proxy_ports
+from .proxy import check_nginx, check_proxy_ports, plan_proxy, proxy_ports
 from .seats.pins import Seat, Seated, seat_instances
 from .seats.ports import PortWish, give_ports
+from .watch import plan_drift, plan_watch
 from .ways.service import services_of
 from .ways.way import MIB, Way
 from .ways.weighing import Ways
@@ -60,6 +62,7 @@ def make_plan(
         check_owner(group, instance, engines[group], complaints)
     settings = plan_gpu_settings(spec.gpu_settings, table, complaints)
     check_proxy_ports(spec.proxy, facts, freed, complaints)
+    check_nginx(spec, facts, complaints)
 
     ways = _ways(spec, facts, table, complaints)
     placement = _placement(spec, ways, table, facts, complaints, replan)
@@ -69,6 +72,8 @@ def make_plan(
     seated = _seats(spec, placement, programs, facts, nodes, complaints)
     launches = launches_of(spec, placement, ways, programs, ports, seated, facts, nodes)
     _check_launches(spec, launches, engines, facts, complaints)
+    check_min_healthy(spec, launches, complaints)
+    check_pools(spec, launches, complaints)
     complaints.raise_errors()
 
     explained = explanations(placement, ways)
@@ -82,7 +87,9 @@ def make_plan(
         python=facts.stable.system.python or _PYTHON,
         instances=launches,
         gpu_settings=settings,
-        proxy=plan_proxy(spec, launches),
+        proxy=plan_proxy(spec, launches, facts),
+        watch=plan_watch(spec),
+        drift=plan_drift(spec.drift),
         takeover=freed,
         reasons=reasons_of(spec, placement, ways, table, programs, ports, seated, launches),
         warnings=complaints.warnings(),

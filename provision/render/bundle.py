@@ -12,31 +12,35 @@ from .accounts import accounts, engines_of, users_of
 from .environment import digest_file, digest_of, env_file
 from .gpu import gpu_artifacts, settings_of
 from .instances import instance_of, runtime_file, runtime_of
-from .nginx import key_maps, nginx_of, proxy_artifacts, through_proxy
+from .nginx import key_headers, key_maps, nginx_of, proxy_artifacts, through_proxy
+from .services import services
 from .systemd import drop_in, links, target, template_unit
 
 
 def render(plan: Plan) -> Bundle:
     """The Bundle of a plan, without the agent. Same plan, same bytes; artifacts by path."""
     units = {engine: template_unit(engine, plan) for engine in engines_of(plan)}
-    artifacts = [*units.values(), target(), *links(plan), *accounts(plan), *gpu_artifacts(plan)]
+    artifacts = [*units.values(), target(), *links(plan), *services(plan), *accounts(plan)]
+    artifacts += gpu_artifacts(plan)
     instances: list[Instance] = []
     for launch in plan.instances:
         instance, files = _instance(plan, launch, units[launch.engine])
         instances.append(instance)
         artifacts += files
-    proxied = proxy_artifacts(plan.proxy) if plan.proxy else ()
+    proxied = proxy_artifacts(plan.proxy, plan.watch is not None) if plan.proxy else ()
     return Bundle(
         version=Bundle.VERSION,
         host=plan.host,
         tool=__version__,
         artifacts=_by_path([*artifacts, *proxied]),
         key_maps=key_maps(plan.proxy) if plan.proxy else (),
+        key_headers=key_headers(plan.proxy) if plan.proxy else (),
         instances=tuple(instances),
-        nginx=nginx_of(plan.proxy, proxied) if plan.proxy else None,
+        nginx=nginx_of(plan.proxy) if plan.proxy else None,
         gpu_settings=settings_of(plan),
         users=users_of(plan),
         takeover=plan.takeover,
+        watch=plan.watch,
     )
 
 

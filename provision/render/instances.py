@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 
 from provision.engines.launch import Launch
@@ -56,17 +57,20 @@ def instance_of(
     engine = engine_named(launch.engine)
     return Instance(
         name=launch.name,
+        group=launch.group,
         engine=launch.engine,
         unit=paths.unit_of(launch.engine, launch.name),
         digest=digest,
         runtime=runtime,
         expectation=_expectation(launch, digest),
         placed=_placed(launch),
-        drain=engine.drain(launch),
+        drain=dataclasses.replace(engine.drain(launch), patience_seconds=launch.drain_seconds),
         through_proxy=through_proxy,
         requires=tuple(sorted(engine.requires(launch))),
         program=launch.program,
         start_timeout_seconds=START_TIMEOUT_SECONDS,
+        min_healthy=launch.min_healthy,
+        version=launch.version,
     )
 
 

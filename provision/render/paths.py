@@ -5,6 +5,10 @@ from __future__ import annotations
 UNITS = "/etc/systemd/system"
 TARGET = "provision.target"
 SETTINGS_UNIT = "provision-gpu-settings.service"
+WATCH_UNIT = "provision-watch.service"
+RECOVER_UNIT = "provision-recover.service"
+DRIFT_UNIT = "provision-drift.service"
+DRIFT_TIMER = "provision-drift.timer"
 SETTINGS_FILE = "/etc/provision/gpu-settings.json"
 INSTANCES = "/etc/provision/instances"
 AGENT = "/usr/local/lib/provision/host.pyz"
@@ -14,7 +18,12 @@ PROFILE = "/etc/profile.d/provision-gpu.sh"
 NGINX = "/etc/nginx/conf.d/provision.conf"
 UPSTREAMS = "/etc/nginx/provision/upstreams"
 KEYS = "/etc/nginx/provision/keys.map"
+ANSWER = "/etc/nginx/provision/answer.conf"
+BY_MODEL = "/etc/nginx/provision/by_model.js"
+BACKUP_KEYS = "/etc/nginx/provision/backup"
+RESOLVER = "/etc/nginx/provision/resolver.conf"
 HEALTH = "/_provision/health"
+HEALTH_FILES = "/run/provision/health"  # written by the watch unit
 
 
 def unit_of(engine: str, instance: str) -> str:

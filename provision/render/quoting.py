@@ -16,6 +16,8 @@ _CONTROL_IN_ENV = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")  # systemd lets tab an
 _PLAIN_WORD = re.compile(r"[A-Za-z0-9_@%+=:,./-]+")
 _PLAIN_ENV = re.compile(r"[A-Za-z0-9_@%+=:,./-]+")
 _NGINX_WORD = re.compile(r"[A-Za-z0-9._~/:@\[\]+,=-]+")
+_NGINX_VARIABLE = re.compile(r"\$[a-z_][a-z0-9_]*")
+_URL_PATH = re.compile(r"[A-Za-z0-9._~/-]*")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _C_ESCAPES = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\t": "\\t", "\r": "\\r"}
 
@@ -116,6 +118,31 @@ def nginx_string(value: object) -> Quoted:
     return Quoted('"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"')
 
 
+def nginx_variable(value: object) -> Quoted:
+    """The name of a variable of nginx, `$` included."""
+    text = _text(value)
+    if not _NGINX_VARIABLE.fullmatch(text):
+        raise _refused(text, "nginx takes $, then letters, digits and _ here")
+    return Quoted(text)
+
+
+def nginx_pattern(value: object) -> Quoted:
+    """A path of ours inside a regular expression of nginx, where it stands for itself."""
+    text = _text(value)
+    if not _URL_PATH.fullmatch(text):
+        raise _refused(text, "nginx takes letters, digits and ._~/- here")
+    return Quoted(text.replace(".", "[.]"))
+
+
+def js_value(value: object) -> Quoted:
+    """Data of ours as a literal of JavaScript: JSON in ASCII, keys sorted."""
+    if value is None:
+        raise TypeError("None has no text: decide before the template")
+    if isinstance(value, Quoted):
+        raise TypeError(f"quoted twice: {value!r}")
+    return Quoted(json.dumps(value, sort_keys=True, indent=4))
+
+
 def comment(value: object) -> Quoted:
     """Text behind `#`, in any of the formats: printable ASCII, one line, no continuation."""
     return Quoted(re.sub(r"[^ -\[\]-~]", "?", _text(value)))
@@ -143,6 +170,9 @@ FILTERS = {
         env_value,
         nginx_word,
         nginx_string,
+        nginx_variable,
+        nginx_pattern,
+        js_value,
         comment,
         shell_word,
     )

@@ -125,16 +125,17 @@ def target() -> Artifact:
 def links(plan: Plan) -> tuple[Artifact, ...]:
     """What `systemctl enable` would have made: the same on a live host and below a scratch root."""
     wanted = f"{paths.UNITS}/{paths.TARGET}.wants"
-    found = [_link(f"{paths.UNITS}/multi-user.target.wants/{paths.TARGET}", paths.TARGET)]
+    found = [link(f"{paths.UNITS}/multi-user.target.wants/{paths.TARGET}", paths.TARGET)]
     for launch in plan.instances:
         unit = paths.unit_of(launch.engine, launch.name)
-        found.append(_link(f"{wanted}/{unit}", f"{launch.engine}@.service"))
+        found.append(link(f"{wanted}/{unit}", f"{launch.engine}@.service"))
     if needs_settings_unit(plan):
-        found.append(_link(f"{wanted}/{paths.SETTINGS_UNIT}", paths.SETTINGS_UNIT))
+        found.append(link(f"{wanted}/{paths.SETTINGS_UNIT}", paths.SETTINGS_UNIT))
     return tuple(found)
 
 
-def _link(path: str, unit: str) -> Artifact:
+def link(path: str, unit: str) -> Artifact:
+    """A link that enables a unit."""
     return Artifact(path, f"{paths.UNITS}/{unit}", mode=0o777, kind="link")
 
 

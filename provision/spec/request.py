@@ -25,6 +25,9 @@ def inspect_request(spec: HostSpec) -> InspectRequest:
         paths |= {secret.file for secret in one.secrets.values()}
     if spec.proxy and spec.proxy.keys:
         paths.add(spec.proxy.keys.file)
+    for way in (spec.proxy and spec.proxy.upstreams) or ():
+        if way.backup and way.backup.key:
+            paths.add(way.backup.key.file)
     instances = spec.instances.values()
     return InspectRequest(
         paths=tuple(sorted(paths)),

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
-from .model import ABSOLUTE_PATH_PATTERN, NAME_PATTERN, URL_PATH_PATTERN
+from .model import (
+    ABSOLUTE_PATH_PATTERN,
+    NAME_PATTERN,
+    PATH_OR_OFF_PATTERN,
+    URL_PATH_PATTERN,
+)
 from .places import Path
 from .schema import json_schema
 
 PATTERNS = {
     NAME_PATTERN: "a name of small letters, digits and -, 41 at most, not starting with -",
     ABSOLUTE_PATH_PATTERN: "an absolute path: it starts with /",
+    PATH_OR_OFF_PATTERN: "an absolute path, or off",
     URL_PATH_PATTERN: "a path that starts with /, of letters, digits and . _ ~ / -",
 }
 # What the items of a list are, where "text" would not say it.
@@ -54,6 +60,11 @@ class Wanted:
             "proxy": "ProxySpec",
             "an upstream of proxy": "UpstreamSpec",
             "timeouts of proxy": "Timeouts",
+            "backup of an upstream": "BackupSpec",
+            "tls of proxy": "TlsSpec",
+            "rate_limit of proxy": "RateLimitSpec",
+            "watch of proxy": "WatchSpec",
+            "drift": "DriftSpec",
         }
         for words, name in owners.items():
             if key in self._schema["definitions"][name]["properties"]:

@@ -1,160 +1,35 @@
-"""A real nginx on loopback with our rendered configuration, and stub servers behind it."""
+"""A real nginx on loopback with our rendered configuration."""
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import http.client
 import json
 import os
 import shutil
+import signal
 import socket
 import subprocess
-import threading
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any
 
 from provision.host.bundle import Bundle
 from provision.host.files import Files
-from provision.host.secrets import key_map_artifact
+from provision.host.secrets import key_header_artifact, key_map_artifact
 
-Mode = Literal["answer", "busy", "stream", "hold", "flood", "reset"]
+from .backend import PAUSE_SECONDS as PAUSE_SECONDS
+from .backend import PIECES as PIECES
+from .backend import Backend as Backend
+from .backend import backends as backends
+
 NGINX = shutil.which("nginx", path="/usr/sbin:/usr/bin:/usr/local/sbin:/usr/local/bin")
-PIECES = 10
-PAUSE_SECONDS = 0.1
-_FLOOD_CHUNK = b"x" * 65536
-_FLOOD_CHUNKS = 1024  # 64 MiB, far more than sockets hold
-
-
-@dataclass
-class Seen:
-    """One request as a backend got it."""
-
-    method: str
-    path: str
-    headers: Mapping[str, str]
-    body_bytes: int
-
-
-@dataclass
-class Backend:
-    """A stand-in for an engine: HTTP/1.1 with kept connections, behaving as `mode` says."""
-
-    port: int
-    mode: Mode = "answer"
-    delay_seconds: float = 0.0
-    idle_seconds: float = 30.0  # after which it closes an idle connection
-    seen: list[Seen] = field(default_factory=list)
-    sent_at: list[float] = field(default_factory=list)
-    sent_bytes: int = 0
-    open_streams: int = 0
-    connections: int = 0
-
-    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.connections += 1
-        ends = (ConnectionError, asyncio.IncompleteReadError, asyncio.TimeoutError)
-        with contextlib.suppress(*ends, asyncio.CancelledError):
-            while True:
-                head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), self.idle_seconds)
-                seen = await _request(head, reader)
-                self.seen.append(seen)
-                if not await self._answer(seen, writer):
-                    break
-        writer.close()
-
-    async def _answer(self, seen: Seen, writer: asyncio.StreamWriter) -> bool:
-        """Whether the connection is kept."""
-        if self.mode == "reset":
-            return False
-        if self.mode == "busy":
-            return await _plain(writer, "503 Service Unavailable", {"error": "busy"})
-        if self.mode == "answer":
-            await asyncio.sleep(self.delay_seconds)
-            told = {"port": self.port, "path": seen.path, "body_bytes": seen.body_bytes}
-            return await _plain(writer, "200 OK", told)
-        await self._stream(writer)
-        return True
-
-    async def _stream(self, writer: asyncio.StreamWriter) -> None:
-        writer.write(
-            b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n"
-            b"Transfer-Encoding: chunked\r\n\r\n"
-        )
-        self.open_streams += 1
-        try:
-            if self.mode == "flood":
-                for _ in range(_FLOOD_CHUNKS):
-                    await _chunk(writer, _FLOOD_CHUNK)
-                    self.sent_bytes += len(_FLOOD_CHUNK)
-            elif self.mode == "hold":
-                await _chunk(writer, f"data: {self.port}\n\n".encode())
-                await asyncio.sleep(self.delay_seconds)
-            else:
-                for number in range(PIECES):
-                    self.sent_at.append(time.monotonic())
-                    await _chunk(writer, f"data: {number}\n\n".encode())
-                    await asyncio.sleep(PAUSE_SECONDS)
-            writer.write(b"0\r\n\r\n")
-            await writer.drain()
-        finally:
-            self.open_streams -= 1
-
-
-async def _request(head: bytes, reader: asyncio.StreamReader) -> Seen:
-    lines = head.decode("latin-1").split("\r\n")
-    method, path, _ = lines[0].split(" ", 2)
-    pairs = (line.split(":", 1) for line in lines[1:] if line)
-    headers = {name.lower(): value.strip() for name, value in pairs}
-    body = await reader.readexactly(int(headers.get("content-length", "0")))
-    return Seen(method, path, headers, len(body))
-
-
-async def _plain(writer: asyncio.StreamWriter, status: str, body: object) -> bool:
-    data = json.dumps(body).encode()
-    head = f"HTTP/1.1 {status}\r\nContent-Type: application/json\r\n"
-    writer.write(f"{head}Content-Length: {len(data)}\r\n\r\n".encode() + data)
-    await writer.drain()
-    return True
-
-
-async def _chunk(writer: asyncio.StreamWriter, data: bytes) -> None:
-    writer.write(f"{len(data):x}\r\n".encode() + data + b"\r\n")
-    await writer.drain()
-
-
-@contextlib.contextmanager
-def backends(*members: Backend) -> Iterator[None]:
-    """All of them serving, in one thread of their own."""
-    loop = asyncio.new_event_loop()
-    thread = threading.Thread(target=loop.run_forever, daemon=True)
-    thread.start()
-
-    async def start() -> list[asyncio.Server]:
-        return [
-            await asyncio.start_server(one.serve, "127.0.0.1", one.port, backlog=512)
-            for one in members
-        ]
-
-    async def stop(servers: list[asyncio.Server]) -> None:
-        for server in servers:
-            server.close()
-        mine = asyncio.current_task()
-        tasks = [task for task in asyncio.all_tasks() if task is not mine]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-
-    servers = asyncio.run_coroutine_threadsafe(start(), loop).result(10)
-    try:
-        yield
-    finally:
-        asyncio.run_coroutine_threadsafe(stop(servers), loop).result(10)
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join(10)
-        loop.close()
+_FOLDERS = ("/usr/lib/nginx/modules", "/usr/lib64/nginx/modules")
+NJS = next(
+    (path for one in _FOLDERS if (path := Path(one, "ngx_http_js_module.so")).is_file()), None
+)
 
 
 def free_ports(count: int) -> list[int]:
@@ -169,22 +44,36 @@ def free_ports(count: int) -> list[int]:
             one.close()
 
 
-def lay_out(bundle: Bundle, folder: Path, *, workers: int = 4, keys: tuple[str, ...] = ()) -> Path:
+def lay_out(
+    bundle: Bundle,
+    folder: Path,
+    *,
+    workers: int = 4,
+    keys: tuple[str, ...] = (),
+    resolver: str = "127.0.0.1:1",
+) -> Path:
     """The bundle's nginx files below a folder of their own, and a main file that includes them.
 
-    Only the folder is changed in what was rendered. Returns the main file.
+    Only the folders are changed in what was rendered. resolver: the name server that is asked.
+    Returns the main file.
     """
     for artifact in bundle.artifacts:
         if artifact.path.startswith("/etc/nginx/"):
-            path = folder / artifact.path.lstrip("/")
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(artifact.content.replace("/etc/nginx/", f"{folder}/etc/nginx/"))
-    for one in bundle.key_maps:
-        owners = folder / one.source.lstrip("/")
-        owners.parent.mkdir(parents=True, exist_ok=True)
-        owners.write_text("# our keys\n" + "\n".join(keys) + "\n")
-        made = key_map_artifact(Files(folder), one)
-        (folder / made.path.lstrip("/")).write_text(made.content)
+            _put(folder, artifact.path, moved(artifact.content, folder))
+    sources = [one.source for one in bundle.key_maps]
+    sources += [one.source for one in bundle.key_headers]
+    for source in sources:
+        _put(folder, source, "# our keys\n" + "\n".join(keys) + "\n")
+    made = [key_map_artifact(Files(folder), one) for one in bundle.key_maps]
+    made += [key_header_artifact(Files(folder), one) for one in bundle.key_headers]
+    for secret in made:
+        _put(folder, secret.path, secret.content)
+    if bundle.nginx and bundle.nginx.resolver:
+        _put(
+            folder, bundle.nginx.resolver, f"resolver {resolver} ipv6=off;\nresolver_timeout 2s;\n"
+        )
+    (folder / "var/log/nginx").mkdir(parents=True)
+    (folder / "run/provision/health").mkdir(parents=True)
     (folder / "temp").mkdir()
     temporary = "\n".join(
         f"    {kind}_temp_path {folder}/temp/{kind};"
@@ -192,13 +81,60 @@ def lay_out(bundle: Bundle, folder: Path, *, workers: int = 4, keys: tuple[str, 
     )
     main = folder / "nginx.conf"
     main.write_text(
-        f"worker_processes {workers};\npid {folder}/nginx.pid;\nerror_log {folder}/error.log;\n"
+        (f"load_module {NJS};\n" if bundle.nginx and bundle.nginx.modules else "")
+        + f"worker_processes {workers};\npid {folder}/nginx.pid;\nerror_log {folder}/error.log;\n"
         + ("user root;\n" if os.geteuid() == 0 else "")
         + "events { worker_connections 512; }\n"
         + f"http {{\n    access_log off;\n{temporary}\n"
         + f"    include {folder}/etc/nginx/conf.d/*.conf;\n}}\n"
     )
     return main
+
+
+def moved(content: str, folder: Path) -> str:
+    """What was rendered, with the folders of the host below another one."""
+    for one in ("/etc/nginx/", "/run/provision/", "/var/log/nginx/"):
+        content = content.replace(one, f"{folder}{one}")
+    return content
+
+
+def _put(folder: Path, path: str, content: str) -> None:
+    target = folder / path.lstrip("/")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_text(content)
+
+
+def reload(pid: int, main: Path) -> None:
+    """SIGHUP to the master, and a wait until the workers of before no longer accept."""
+    before = _accepting(pid)
+    os.kill(pid, signal.SIGHUP)
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        now = _accepting(pid)
+        if now and not now & before:
+            return
+        time.sleep(0.005)
+    raise AssertionError(f"nginx did not reload: {(main.parent / 'error.log').read_text()}")
+
+
+def _accepting(master: int) -> set[int]:
+    """Workers that are not on their way out."""
+    found: set[int] = set()
+    children = Path(f"/proc/{master}/task/{master}/children").read_text().split()
+    for pid in children:
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            if b"worker process\0" in Path(f"/proc/{pid}/cmdline").read_bytes() + b"\0":
+                found.add(int(pid))
+    return found
+
+
+def log_lines(folder: Path, path: str, count: int) -> list[dict[str, Any]]:
+    """The objects of an access log, once there are as many: nginx writes them after the answer."""
+    log = folder / path.lstrip("/")
+    deadline = time.monotonic() + 10
+    while log.read_text().count("\n") < count and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return [json.loads(line) for line in log.read_text().splitlines()]
 
 
 def check(main: Path, dump: bool = False) -> subprocess.CompletedProcess[str]:

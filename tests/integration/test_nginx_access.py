@@ -4,18 +4,31 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from provision.host import probe
+from provision.host.balancer.upstreams import UNSET
 from provision.host.bundle import Bundle
 from provision.plan.plan import Plan, Proxy
 from provision.render.bundle import render
 from tests.unit.render import plans
 
-from .nginx_bed import NGINX, Answer, Backend, ask, backends, check, free_ports, lay_out, running
+from .certificates import OPENSSL, certificate
+from .nginx_bed import (
+    NGINX,
+    NJS,
+    Answer,
+    Backend,
+    ask,
+    backends,
+    check,
+    free_ports,
+    lay_out,
+    running,
+)
 
 pytestmark = pytest.mark.skipif(not NGINX, reason="nginx is not installed")
 KEY = "sk-Proof-" + "k" * 503  # as long as a key may be, far longer than nginx's usual hash bucket
@@ -135,21 +148,24 @@ def test_headers_towards_the_engine(site: Site) -> None:
     assert "connection" not in headers
 
 
-def test_health_names_the_configuration(site: Site) -> None:
-    assert site.bundle.nginx and site.bundle.nginx.health
-    health = site.bundle.nginx.health
+def test_the_workers_tell_the_mark_of_what_they_have_loaded(site: Site) -> None:
+    """The rendered file holds the mark UNSET; the host half writes another before each reload."""
+    assert site.bundle.nginx and site.bundle.nginx.health and site.bundle.nginx.answer
+    assert site.bundle.nginx.health.body_has is None
+    assert site.bundle.nginx.health.url == f"http://127.0.0.1:{site.listen}/_provision/health"
     answer = site.ask("/_provision/health", None)
-    assert health.url == f"http://127.0.0.1:{site.listen}/_provision/health"
-    assert answer.status == 200 and health.body_has == answer.body.decode()
-    assert re.fullmatch("[0-9a-f]{64}", answer.body.decode())
+    assert (answer.status, answer.body.decode()) == (200, f"{UNSET}\n")
+    asked = dataclasses.replace(site.bundle.nginx.health, body_has=UNSET)
+    assert probe.ask(asked).ok
+    assert not probe.ask(dataclasses.replace(asked, body_has="1" * 64)).ok
 
 
 def test_probes_through_the_proxy_arrive(site: Site) -> None:
     for instance, engine in zip(site.bundle.instances, (site.chat, site.small), strict=True):
-        probe = instance.through_proxy
-        assert probe and probe.body and instance.runtime.token
-        path = probe.url.removeprefix(f"http://127.0.0.1:{site.listen}")
-        answer = ask(site.listen, path, probe.body.encode(), probe.headers)
+        asked = instance.through_proxy
+        assert asked and asked.body and instance.runtime.token
+        path = asked.url.removeprefix(f"http://127.0.0.1:{site.listen}")
+        answer = ask(site.listen, path, asked.body.encode(), asked.headers)
         assert answer.status == 200
         assert answer.json()["port"] == engine.port
         assert instance.runtime.token.url.endswith(str(answer.json()["path"]))
@@ -206,14 +222,18 @@ def test_keys_and_networks_are_both_needed(guarded: Site) -> None:
 
 
 def test_a_server_marked_down_gets_nothing(tmp_path: Path) -> None:
-    """The down form is the same line with ` down`: what the host half swaps in."""
+    """The host half swaps the down form in."""
     listen, *ports = free_ports(3)
     launches = [plans.vllm(f"chat.{at}", port=port) for at, port in enumerate(ports)]
     route = plans.route("chat", "/", *launches, listen=f"127.0.0.1:{listen}")
     bundle = render(plans.plan(*launches, proxy=Proxy(route.listen, (route,))))
     main = lay_out(bundle, tmp_path)
-    line = tmp_path / "etc/nginx/provision/upstreams/chat/chat.0.conf"
-    line.write_text(line.read_text().replace(";", " down;"))
+    assert bundle.nginx
+    first, second = bundle.nginx.servers
+    assert (first.route, first.instance, second.instance) == ("chat", "chat.0", "chat.1")
+    line = tmp_path / first.path.lstrip("/")
+    assert line.read_text() == first.up != first.down
+    line.write_text(first.down)
     members = [Backend(port) for port in ports]
     with backends(*members), running(main, listen):
         for _ in range(10):
@@ -237,8 +257,12 @@ def test_ipv6_and_all_paths(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", [name for name in sorted(plans.ALL) if plans.ALL[name]().proxy])
 def test_nginx_reads_it_without_a_word(name: str, tmp_path: Path) -> None:
-    plan = plans.ALL[name]()
-    main = lay_out(render(_on_loopback(plan)), tmp_path, keys=(KEY,))
+    plan = _on_loopback(plans.ALL[name]())
+    if plan.proxy and plan.proxy.tls:
+        if not (OPENSSL and NJS):
+            pytest.skip("needs openssl and nginx's njs module")
+        plan = _with_certificates(plan, tmp_path / "tls")
+    main = lay_out(render(plan), tmp_path, keys=(KEY,))
     done = check(main)
     assert (done.returncode, done.stdout + done.stderr) == (0, "")
     said = (tmp_path / "error.log").read_text() if (tmp_path / "error.log").exists() else ""
@@ -258,6 +282,23 @@ def test_hostile_strings_stay_strings(tmp_path: Path) -> None:
     with backends(engine), running(main, listen):
         assert ask(listen, "/v1/completions", BODY).status == 200
     assert engine.seen[-1].headers["host"].encode("latin-1").decode() == hostile
+
+
+def _with_certificates(plan: Plan, folder: Path) -> Plan:
+    """The same plan with files that are there."""
+    assert plan.proxy and plan.proxy.tls
+    made = certificate(folder, "llm.example.test")
+    tls = dataclasses.replace(plan.proxy.tls, certificate=str(made.certificate), key=str(made.key))
+    routes = tuple(
+        dataclasses.replace(
+            one, backup=dataclasses.replace(one.backup, authorities=str(made.authority))
+        )
+        if one.backup and one.backup.authorities
+        else one
+        for one in plan.proxy.routes
+    )
+    proxy = dataclasses.replace(plan.proxy, tls=tls, routes=routes)
+    return dataclasses.replace(plan, proxy=proxy)
 
 
 def _on_loopback(plan: Plan) -> Plan:

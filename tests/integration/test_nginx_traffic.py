@@ -70,7 +70,7 @@ def test_a_server_that_comes_back_is_used_at_once(tmp_path: Path) -> None:
     listen, port = free_ports(2)
     main = lay_out(render(one_route(listen, port)), tmp_path)
     with running(main, listen):
-        assert ask(listen, "/v1/completions", BODY).status == 502
+        assert ask(listen, "/v1/completions", BODY).status == 503
         with backends(Backend(port)):
             started = time.monotonic()
             assert ask(listen, "/v1/completions", BODY).status == 200

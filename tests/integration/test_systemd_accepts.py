@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from provision.host.bundle import Bundle
-from provision.plan.plan import Plan
+from provision.host.bundle import Bundle, WatchSettings
+from provision.plan.plan import Drift, Plan
 from provision.render.bundle import render
 from tests.unit.render import plans
 
@@ -20,6 +20,14 @@ pytestmark = pytest.mark.skipif(
     not shutil.which("systemd-analyze"), reason="systemd-analyze is not installed"
 )
 ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give folders to users")
+SERVICES = {
+    "services": dataclasses.replace(
+        plans.two_sockets(), watch=WatchSettings(), drift=Drift(15, "/var/lib/a b%h/p.prom")
+    ),
+    "services_bare": dataclasses.replace(
+        plans.two_sockets(), watch=WatchSettings(), drift=Drift(15, None)
+    ),
+}
 HOSTILE = "a \"b\" 'c' %h $HOME ${HOME} ;x {y} \\n \\ ; # é 漢"
 
 
@@ -37,7 +45,7 @@ def put(bundle: Bundle, root: Path, python: str = "/usr/bin/python3") -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("[Unit]\nDefaultDependencies=no\n")
     programs = {instance.program for instance in bundle.instances}
-    for name in programs | {python, "/usr/bin/numactl"}:
+    for name in programs | {python, "/usr/bin/numactl", "/bin/sh"}:
         path = root / name.lstrip("/")
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("#!/bin/sh\n")
@@ -47,8 +55,9 @@ def put(bundle: Bundle, root: Path, python: str = "/usr/bin/python3") -> None:
 def verify(bundle: Bundle, root: Path) -> str:
     """All that systemd-analyze says about the units of a bundle."""
     names = [instance.unit for instance in bundle.instances] + ["provision.target"]
-    if any(one.path.endswith("provision-gpu-settings.service") for one in bundle.artifacts):
-        names.append("provision-gpu-settings.service")
+    ours = re.compile(r"/etc/systemd/system/(provision-[a-z-]+\.(?:service|timer))")
+    found = (ours.fullmatch(artifact.path) for artifact in bundle.artifacts)
+    names += [match[1] for match in found if match]
     done = subprocess.run(
         [
             *("systemd-analyze", "verify", "--man=no", "--recursive-errors=yes"),
@@ -95,15 +104,28 @@ def test_arguments_cannot_start_a_directive(line: str, tmp_path: Path) -> None:
     assert verify(bundle, tmp_path) == "exit 0"
 
 
-def test_exposure_is_low(tmp_path: Path) -> None:
-    """`systemd-analyze security`: 0 is closed, 10 open; an unhardened service has 9.6."""
-    bundle = render(dataclasses.replace(plans.two_sockets(), systemd=systemd_version()))
+@pytest.mark.parametrize("name", ["services", "services_bare"])
+def test_the_services_of_our_own_are_read(name: str, tmp_path: Path) -> None:
+    """The verify above takes all units of a bundle; here all of them are there."""
+    bundle = render(dataclasses.replace(SERVICES[name], systemd=systemd_version()))
     put(bundle, tmp_path)
-    unit = "vllm@chat.0.service"
+    assert verify(bundle, tmp_path) == "exit 0"
+    unit = tmp_path / "etc/systemd/system/provision-watch.service"
+    unit.write_text(unit.read_text().replace("ProtectSystem=strict", "ProtectSystem=strikt"))
+    assert "strikt" in verify(bundle, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("unit", "most"), [("vllm@chat.0.service", 35), ("provision-watch.service", 35)]
+)
+def test_exposure_is_low(unit: str, most: int, tmp_path: Path) -> None:
+    """`systemd-analyze security`: 0 is closed, 10 open; an unhardened service has 9.6."""
+    bundle = render(dataclasses.replace(SERVICES["services"], systemd=systemd_version()))
+    put(bundle, tmp_path)
     done = subprocess.run(
         [
             *("systemd-analyze", "security", "--offline=yes", "--no-pager"),
-            *(f"--root={tmp_path}", "--threshold=35", unit),
+            *(f"--root={tmp_path}", f"--threshold={most}", unit),
         ],
         capture_output=True,
         text=True,

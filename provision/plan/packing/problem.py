@@ -19,16 +19,11 @@ class Option:
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """Something to be placed. alone: it shares its bins with no other item.
-
-    twins: items of the same word are interchangeable (their options are equal), so that only one
-    order of them needs to be looked at.
-    """
+    """Something to be placed. alone: it shares its bins with no other item."""
 
     name: str
     options: tuple[Option, ...]
     alone: bool = True
-    twins: str | None = None
     load: Mapping[int, int] = field(default_factory=dict)  # per bin: what balance counts
 
 

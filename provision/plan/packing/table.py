@@ -94,7 +94,7 @@ class _Reader:
 
 
 def equal_items(items: Sequence[Item]) -> list[tuple[int, ...]]:
-    """Indices of the items that are interchangeable, whether they are called twins or not."""
+    """Indices of the items that are interchangeable."""
     groups: list[list[int]] = []
     by_form: dict[tuple[object, ...], list[list[int]]] = {}
     for at, item in enumerate(items):

@@ -74,7 +74,7 @@ def item_of(wish: Wish, offers: Sequence[Offer], index: Mapping[str, int], board
         )
     ram = offers[0].way.need.ram_bytes >> 20 if offers and offers[0].way.need else 0
     load = dict.fromkeys(index.values(), ram)
-    return Item(wish.name, tuple(options), not wish.shares, None if today else wish.group, load)
+    return Item(wish.name, tuple(options), not wish.shares, load)
 
 
 def _sizes(offer: Offer, wish: Wish, board: Board) -> tuple[int, ...]:

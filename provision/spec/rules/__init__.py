@@ -9,7 +9,7 @@ from provision.host.errors import Diagnostic
 
 from ..complaints import Complaints
 from ..places import Places
-from . import environment, gpus, instance, memory, pools, ports, proxy, replicas
+from . import backup, drift, environment, gpus, instance, memory, pools, ports, proxy, replicas
 
 if TYPE_CHECKING:
     from ..model import HostSpec
@@ -40,4 +40,7 @@ def check(
     if spec.proxy:
         proxy.check(spec.proxy, complaints)
         pools.check(spec, complaints, known)
+        backup.check(spec, complaints, known)
+    if spec.drift:
+        drift.check(spec.drift, complaints)
     return complaints.found

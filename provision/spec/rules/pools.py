@@ -16,7 +16,8 @@ def check(spec: HostSpec, complaints: Complaints, known: Collection[str] = ()) -
     names = {*spec.instances, *known}
     for number, upstream in enumerate((spec.proxy and spec.proxy.upstreams) or ()):
         _check_names(upstream, number, names, complaints)
-        _check_same(upstream, number, spec, complaints, known)
+        if not upstream.by_model:
+            _check_same(upstream, number, spec, complaints, known)
 
 
 def _check_names(
@@ -61,7 +62,8 @@ def _check_same(
             "mixed-pool",
             f"proxy: upstreams[{number}] mixes what is not the same: {words}",
             *("proxy", "upstreams", number, "instances", step),
-            hint=f"give {name} an upstream of its own, with another path or port",
+            hint=f"give {name} an upstream of its own, with another path or port, or add "
+            "by_model: true",
             key=True,
         )
         return

@@ -1,4 +1,4 @@
-"""nginx: what it listens on, whom it lets in, and which way leads where."""
+"""nginx: what it listens on, whom it lets in and how often, and which way leads where."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from ..model import ProxySpec, UpstreamSpec
 from ..subject import quoted
 from .instance import check_path
 
+_LEAST_A_MINUTE = 2  # 0.02 a second is the least that may be written
+
 
 def check(proxy: ProxySpec, complaints: Complaints) -> None:
     """Everything about the proxy that its own keys tell."""
@@ -15,6 +17,13 @@ def check(proxy: ProxySpec, complaints: Complaints) -> None:
     _check_allow(proxy, complaints)
     if proxy.keys:
         check_path("proxy: keys.file", proxy.keys.file, complaints, "proxy", "keys", "file")
+    if proxy.tls:
+        for key in ("certificate", "key"):
+            path = getattr(proxy.tls, key)
+            _check_nginx_path(f"proxy: tls.{key}", path, complaints, "proxy", "tls", key)
+    if proxy.access_log != "off":
+        _check_nginx_path("proxy: access_log", proxy.access_log, complaints, "proxy", "access_log")
+    _check_rate(proxy, complaints)
     seen: dict[str, int] = {}
     for number, upstream in enumerate(proxy.upstreams or ()):
         _check_way(upstream, number, complaints)
@@ -51,6 +60,39 @@ def _check_allow(proxy: ProxySpec, complaints: Complaints) -> None:
             message = f"proxy: allow has {text} twice"
             complaints.add("bad-allow", message, "proxy", "allow", number, hint="remove one")
         seen.add(text)
+
+
+def _check_nginx_path(label: str, path: str, complaints: Complaints, *at: str | int) -> None:
+    """A path that stands in nginx's configuration, where `$` begins a variable."""
+    if "$" in path:
+        message = f"{label} is {quoted(path)}; nginx takes no $ in a path"
+        complaints.add("bad-path", message, *at, hint="give the file another name, or a link to it")
+        return
+    check_path(label, path, complaints, *at)
+
+
+def _check_rate(proxy: ProxySpec, complaints: Complaints) -> None:
+    """nginx counts whole requests a second, or whole requests a minute."""
+    if proxy.rate_limit is None:
+        return
+    rate = proxy.rate_limit.requests_per_second
+    minute = rate * 60
+    if abs(round(minute) - minute) > 0.01 * minute:
+        near = [whole / 60 for whole in (int(minute), int(minute) + 1) if whole >= _LEAST_A_MINUTE]
+        complaints.add(
+            "rate-fraction",
+            f"proxy: rate_limit.requests_per_second is {rate:g}, {minute:.3g} a minute; nginx "
+            "counts whole requests a minute",
+            *("proxy", "rate_limit", "requests_per_second"),
+            hint=f"write {' or '.join(f'{one:.4g}' for one in near)}",
+        )
+    if proxy.rate_limit.by == "key" and proxy.keys is None:
+        complaints.add(
+            "rate-without-keys",
+            "proxy: rate_limit.by is key, but there are no keys to tell clients apart",
+            *("proxy", "rate_limit", "by"),
+            hint="add keys: {file: /etc/provision/keys}, or write by: address",
+        )
 
 
 def _check_way(upstream: UpstreamSpec, number: int, complaints: Complaints) -> None:

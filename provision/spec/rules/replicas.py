@@ -10,6 +10,7 @@ from ..places import Path
 def check(name: str, spec: InstanceSpec, complaints: Complaints) -> None:
     """The GPUs of one instance against its replicas and parallel sizes."""
     _check_replicas(name, spec, complaints)
+    _check_healthy(name, spec, complaints)
     if spec.replicas == "per-gpu" and spec.share_gpus:
         complaints.add(
             "share-per-gpu",
@@ -45,6 +46,21 @@ def _check_replicas(name: str, spec: InstanceSpec, complaints: Complaints) -> No
             *at,
             hint="write a count, gpus: 1, or one instance for each list of GPUs",
         )
+
+
+def _check_healthy(name: str, spec: InstanceSpec, complaints: Complaints) -> None:
+    """One replica at a time is restarted; where their number is not written, the plan judges."""
+    least = spec.min_healthy
+    if least is None or not isinstance(spec.replicas, int) or least < spec.replicas:
+        return
+    copies = f"{spec.replicas} replica" + ("s" if spec.replicas > 1 else "")
+    complaints.add(
+        "min-healthy",
+        f"{name}: min_healthy is {least}, but with {copies} at most {spec.replicas - 1} can serve "
+        "while one is restarted",
+        *("instances", name, "min_healthy"),
+        hint=f"at most {spec.replicas - 1}, or more replicas",
+    )
 
 
 def _check_parallel(name: str, spec: InstanceSpec, complaints: Complaints) -> None:

@@ -41,7 +41,7 @@ def odd_problems(draw: st.DrawFn) -> Problem:
         alone = draw(st.booleans())
         load = {b: draw(st.integers(0, 5)) for b in range(bins)}
         for _ in range(draw(st.integers(1, 3))):
-            items.append(Item(f"i{len(items)}", options, alone, None, load))
+            items.append(Item(f"i{len(items)}", options, alone, load))
     items = items[:8]
     assume(prod(len(item.options) for item in items) <= MOST)
     return Problem(capacity, tuple(items), areas)
@@ -64,7 +64,7 @@ def machines(draw: st.DrawFn) -> Problem:
         options = groups(bins, min(width, bins), size, place, joined)
         for at in range(draw(st.sampled_from((1, 1, 2)))):
             load = dict.fromkeys(range(bins), size)
-            items.append(Item(f"m{len(items)}.{at}", options, alone, f"m{count}", load))
+            items.append(Item(f"m{len(items)}.{at}", options, alone, load))
         if prod(len(item.options) for item in items) > MOST:
             items.pop()
             break
@@ -119,12 +119,12 @@ def test_every_number_of_steps_on_one_machine() -> None:
     even = dict.fromkeys(range(6), 5)
     more = dict.fromkeys(range(6), 6)
     single = dict.fromkeys(range(6), 12)
-    pair = Item("pair", groups(6, 2, 5, joined=1), True, None, even)
+    pair = Item("pair", groups(6, 2, 5, joined=1), True, even)
     items = (
         pair,
-        Item("shared", groups(6, 2, 6), False, None, more),
+        Item("shared", groups(6, 2, 6), False, more),
         replace(pair, name="pair.1"),
-        Item("single", groups(6, 1, 12), False, None, single),
+        Item("single", groups(6, 1, 12), False, single),
     )
     problem = Problem((24,) * 6, items, (0, 0, 0, 1, 1, 1))
     best = cheapest_of_all(problem)

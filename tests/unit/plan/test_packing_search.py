@@ -62,7 +62,7 @@ def test_eight_on_eight_equal_gpus() -> None:
 
 
 def test_eight_replicas_on_eight_equal_gpus() -> None:
-    item = Item("i", singles(8, 20), twins="i", load=dict.fromkeys(range(8), 20))
+    item = Item("i", singles(8, 20), load=dict.fromkeys(range(8), 20))
     found = search(Problem((24,) * 8, (item,) * 8, (0,) * 4 + (1,) * 4))
     assert found.solution is not None
     assert sorted(found.solution.choice) == list(range(8))

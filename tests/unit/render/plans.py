@@ -6,9 +6,19 @@ import dataclasses
 
 from provision.engines.launch import EngineName, Launch, LaunchGpu, Pin
 from provision.engines.registry import engine_named
-from provision.host.bundle import GpuSetting, SecretReference
+from provision.host.bundle import GpuSetting, SecretReference, WatchSettings
 from provision.host.quantity import CpuSet, PciAddress
-from provision.plan.plan import Member, Plan, PlannedGpuSettings, Proxy, Route
+from provision.plan.plan import (
+    Backup,
+    Member,
+    Plan,
+    PlannedGpuSettings,
+    Proxy,
+    RateLimit,
+    Route,
+    Tls,
+)
+from provision.plan.pools import pools_of
 
 UUIDS = tuple(f"GPU-{number:08x}-1111-2222-3333-444444444444" for number in range(8))
 PROGRAMS: dict[EngineName, str] = {
@@ -83,6 +93,14 @@ def route(name: str, path: str, *launches: Launch, listen: str = "127.0.0.1:8088
         paths=engine.inference_paths,
         keepalive_timeout_seconds=engine.keepalive_timeout_seconds,
     )
+
+
+def by_model(name: str, path: str, *launches: Launch, listen: str = "127.0.0.1:8088") -> Route:
+    """A route that the model of a request chooses a pool of."""
+    made = route(name, path, *launches, listen=listen)
+    pools = pools_of(dict.fromkeys([one.group for one in launches], 1), launches)
+    paths = tuple(sorted({path for pool in pools for path in pool.paths}))
+    return dataclasses.replace(made, pools=pools, paths=paths)
 
 
 def plan(*launches: Launch, **changes: object) -> Plan:
@@ -194,10 +212,40 @@ def several_ways() -> Plan:
     )
 
 
+def balanced() -> Plan:
+    """Everything that the proxy can do: TLS, limits, a log, pools by model, backups, watch."""
+    chat, more, small, deep = vllm(), vllm("chat.1", port=8001), ollama(), llama()
+    main = dataclasses.replace(
+        by_model("root", "/", chat, more, small, deep, listen="0.0.0.0:443"),
+        max_in_flight=16,
+        backup=Backup(
+            url="https://api.example.com/v1",
+            key_file="/etc/llm/backup-key",
+            authorities="/etc/ssl/certs/ca-certificates.crt",
+        ),
+    )
+    quick = dataclasses.replace(
+        route("path-small", "/small/", small, listen="0.0.0.0:443"),
+        backup=Backup((Member(deep.name, deep.port),)),
+    )
+    proxy = Proxy(
+        listen=main.listen,
+        routes=(main, quick),
+        keys_file="/etc/llm/keys",
+        tls=Tls("/etc/llm/tls/full chain.pem", "/etc/llm/tls/key.pem"),
+        rate_limit=RateLimit(0.5, 4, "key"),
+        max_connections=8,
+        access_log="/var/log/nginx/provision.log",
+        nginx_version="1.22.1",
+    )
+    return plan(chat, more, small, deep, proxy=proxy, watch=WatchSettings())
+
+
 ALL = {
     "small_host": small_host,
     "two_sockets": two_sockets,
     "guarded": guarded,
     "across_nodes": across_nodes,
     "several_ways": several_ways,
+    "balanced": balanced,
 }

@@ -163,26 +163,6 @@ def test_no_probe_through_a_proxy_that_does_not_let_it_pass() -> None:
     assert render(plans.plan(launch, proxy=proxy)).instances[0].through_proxy is None
 
 
-def test_the_health_digest_follows_every_proxy_file() -> None:
-    def health(plan: Plan) -> str | None:
-        nginx = render(plan).nginx
-        assert nginx and nginx.health
-        return nginx.health.body_has
-
-    plan = plans.two_sockets()
-    assert plan.proxy
-    slower = dataclasses.replace(plan.proxy, read_timeout_seconds=7)
-    first, *rest = plan.proxy.routes
-    heavier = dataclasses.replace(
-        first, members=tuple(dataclasses.replace(one, weight=5) for one in first.members)
-    )
-    weighed = dataclasses.replace(plan.proxy, routes=(heavier, *rest))
-    found = {health(dataclasses.replace(plan, proxy=one)) for one in (plan.proxy, slower, weighed)}
-    assert len(found) == 3
-    entry = content(render(plan), paths.NGINX)
-    assert f'return 200 "{health(plan)}";' in entry
-
-
 def test_users_and_takeover() -> None:
     bundle = render(plans.two_sockets())
     assert bundle.users == ("llama-server", "ollama", "vllm")

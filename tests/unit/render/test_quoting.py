@@ -150,7 +150,8 @@ def test_what_cannot_be_written_is_refused_with_its_value(
 def test_nothing_is_quoted_twice(name: str) -> None:
     filter_ = quoting.FILTERS[name]
     with pytest.raises(TypeError, match="twice"):
-        filter_(filter_("/abc" if "program" in name or "path" in name else "abc"))
+        value = "/abc" if "program" in name or "path" in name else "abc"
+        filter_(filter_("$abc" if "variable" in name else value))
 
 
 @pytest.mark.parametrize("name", sorted(quoting.FILTERS))

@@ -73,8 +73,11 @@ def test_an_unknown_name_is_an_error() -> None:
 
 def test_every_template_is_used_and_compiles() -> None:
     names = environment().list_templates()
-    python = "".join(path.read_text() for path in Path(templates.__file__).parent.glob("*.py"))
+    used = "".join(path.read_text() for path in Path(templates.__file__).parent.rglob("*.py"))
+    used += "".join(path.read_text() for path in templates_folder().rglob("*.j2"))
     assert names
     for name in names:
         environment().get_template(name)
-        assert f'"{name.removesuffix(".j2")}"' in python, f"{name} is used nowhere"
+        whole = name.removesuffix(".j2")  # a unit is asked for by its own name
+        asked = (f'"{whole}"', f'"{whole.rpartition("/")[2]}"', f'include "{name}"')
+        assert any(one in used for one in asked), f"{name} is used nowhere"

@@ -177,6 +177,7 @@ def test_enabling_is_done_by_links() -> None:
     system = "/etc/systemd/system"
     assert links == {
         f"{system}/multi-user.target.wants/provision.target": f"{system}/provision.target",
+        f"{system}/multi-user.target.wants/{paths.RECOVER_UNIT}": f"{system}/{paths.RECOVER_UNIT}",
         f"{system}/provision.target.wants/vllm@chat.0.service": f"{system}/vllm@.service",
         f"{system}/provision.target.wants/ollama@small.0.service": f"{system}/ollama@.service",
         f"{system}/provision.target.wants/ollama@small.1.service": f"{system}/ollama@.service",
