@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
-from provision.host.report import ChangeSet, FileChange, UnitChange
+from provision.host.report import ChangeSet, FileChange, Gap, UnitChange
 
-from .screen import Table, count, listed, put
+from .moment import lasting
+from .screen import Table, count, listed, paragraph, put
 
 _FILE_WORDS = {"create": "create", "update": "update", "remove": "remove"}
 _SETTINGS = "provision-gpu-settings.service"
@@ -40,6 +41,33 @@ def show_list(changes: ChangeSet) -> None:
     if changes.files and changes.units:
         put()
     _show_units(changes.units)
+
+
+def show_gaps(gaps: Iterable[Gap]) -> None:
+    """A sentence for each service that nobody serves for a while."""
+    for line in gap_lines(gaps):
+        paragraph("", line, 2)
+
+
+def gap_lines(gaps: Iterable[Gap]) -> list[str]:
+    """`chat: nobody serves /v1/ for about 41 s (its last start), since its only replica ...`.
+
+    gap.service is a way in where one leads there, otherwise the instance's own name.
+    """
+    return [f"{_who(one)} {_how_long(one)}, since {one.why}" for one in gaps]
+
+
+def _who(gap: Gap) -> str:
+    groups = tuple(dict.fromkeys(name.rpartition(".")[0] or name for name in gap.instances))
+    if not groups or gap.service in (*gap.instances, *groups):
+        return f"{gap.service}: nobody is served"
+    return f"{listed(groups)}: nobody serves {gap.service}"
+
+
+def _how_long(gap: Gap) -> str:
+    if gap.seconds is None:
+        return "until the start is over (how long that takes is not known yet)"
+    return f"for about {lasting(gap.seconds)} (its last start)"
 
 
 def show_diff(changes: ChangeSet) -> None:

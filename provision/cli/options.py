@@ -35,6 +35,34 @@ root_option = click.option(
 
 yes_option = click.option("--yes", "-y", is_flag=True, help="Do not ask.")
 
+adopt_option = click.option(
+    "--adopt",
+    is_flag=True,
+    help="Take over files of somebody else that stand where ours belong; `remove` puts them back.",
+)
+
+overwrite_option = click.option(
+    "--overwrite",
+    is_flag=True,
+    help="Write files of ours anew that were edited by hand; a backup is kept.",
+)
+
+no_downtime_option = click.option(
+    "--no-downtime",
+    is_flag=True,
+    help="Refuse what would leave a service without anybody who serves it.",
+)
+
+steady_option = click.option(
+    "--steady",
+    "steady_seconds",
+    metavar="SECONDS",
+    type=click.FloatRange(0, 3600),
+    default=6.0,
+    show_default=True,
+    help="How long what was started must stay up before the apply counts.",
+)
+
 check_option = click.option(
     "--check", is_flag=True, help="Only say what would be done. Exit code 2: something differs."
 )

@@ -7,14 +7,17 @@ import sys
 from provision.host.report import ApplyResult, ChangeSet
 
 from . import complaint, outputs
-from .changes_screen import show_list, summary
+from .changes_screen import show_gaps, show_list, summary
 from .screen import put
 
 
 def show_foreseen(changes: ChangeSet) -> None:
-    """What is about to be done: the list, then the sum of it."""
+    """What is about to be done: the list, who is not served meanwhile, then the sum of it."""
     show_list(changes)
     if changes.files or changes.units:
+        put()
+    if changes.gaps:
+        show_gaps(changes.gaps)
         put()
     put(f"{summary(changes)}.")
 

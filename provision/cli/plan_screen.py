@@ -112,7 +112,7 @@ def _show_settings(plan: Plan) -> None:
     if cards:
         put()
     for settings, number in cards.items():
-        put(f"  GPU settings  {settings} on {number} GPU{'s' if number > 1 else ''}")
+        put(f"  GPU settings  {number} GPU{'s' if number > 1 else ''}: {settings}")
 
 
 def _show_moves(plan: Plan) -> None:

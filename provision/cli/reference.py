@@ -92,7 +92,7 @@ def _row(option: click.Option) -> str:
 def _argument(argument: click.Argument) -> str:
     name = argument.metavar or (argument.name or "").upper()
     name = f"{name}..." if argument.nargs != 1 and not name.endswith("...") else name
-    return name if argument.required else f"[{name}]"
+    return name if argument.required or name.startswith("[") else f"[{name}]"
 
 
 if __name__ == "__main__":

@@ -24,13 +24,19 @@ def _silent(_: Step) -> None:
 @click.command("remove", short_help="Put the machine back as it was before the first apply.")
 @check_option
 @yes_option
+@click.option(
+    "--models",
+    is_flag=True,
+    help="Delete the models in the homes of users that we made (/var/lib/ollama, /var/lib/vllm).",
+)
 @root_option
 @json_option
-def remove_command(check: bool, yes: bool, root: Path | None, as_json: bool) -> int:
+def remove_command(check: bool, yes: bool, models: bool, root: Path | None, as_json: bool) -> int:
     """Stop our instances and take away every file, unit, user and setting that apply brought.
 
     Power limits, persistence and units taken over are put back as they were. Models stay. A file
-    that was edited by hand is kept beside as FILE.provision-saved. Needs root, but not with --root.
+    that was edited by hand is kept beside as FILE.provision-saved. Killed halfway, `provision
+    recover` brings everything back. Needs root, but not with --root.
     """
     from provision import pipeline
     from provision.cli import asking, inputs
@@ -60,11 +66,12 @@ def remove_command(check: bool, yes: bool, root: Path | None, as_json: bool) -> 
     if not planned.changes.empty and not asking.agreed(f"{summary(planned.changes)}. Go on?", yes):
         print("nothing was changed", file=sys.stderr)
         return Exit.ERROR
-    result = pipeline.remove(files, printer())
+    result = pipeline.remove(files, printer(), models=models)
+    kept = "models in our users' homes are gone" if models else "models stay"
     place = "The machine" if files.live else str(files.root)
     return tell(
         result,
         as_json,
-        f"Removed. {place} is as it was before the first apply; models stay.",
+        f"Removed. {place} is as it was before the first apply; {kept}.",
         "Nothing to remove: nothing was applied here.",
     )

@@ -22,6 +22,10 @@ COMMANDS = {
     "render": "render",
     "diff": "diff",
     "apply": "apply",
+    "confirm": "confirm",
+    "rollback": "rollback",
+    "recover": "recover",
+    "history": "history",
     "verify": "verify",
     "status": "status",
     "remove": "remove",
@@ -69,8 +73,8 @@ class LazyGroup(click.Group):
 def root(context: click.Context, debug: bool) -> Exit | None:
     """From a short host.yaml to LLM endpoints that answer, on plain Linux.
 
-    inspect, fit, plan, render, diff, verify, status and models change nothing, and init writes one
-    host.yaml. apply and remove say what they are about to do and ask first.
+    inspect, fit, plan, render, diff, history, verify, status and models change nothing, and init
+    writes one host.yaml. apply, rollback and remove say what they are about to do and ask first.
     """
     context.ensure_object(Invocation).debug = debug
     if debug:

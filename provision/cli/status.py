@@ -12,65 +12,70 @@ from provision.host.errors import Exit
 from .options import json_option, root_option
 
 if TYPE_CHECKING:
-    from provision.cli.standing import Standing
+    from provision.host.proof.status import InstanceStatus, Status
 
 
 @click.command("status", short_help="What was applied here, whether it runs, what was edited.")
 @root_option
 @json_option
 def status_command(root: Path | None, as_json: bool) -> Exit:
-    """Say in short what was applied last, which units run, and which of our files were touched.
+    """Say in short what was applied last, how it runs, and what is not as it was applied.
 
-    Asks no engine anything: `provision verify` does. Exit code 7: a unit does not run, runs with
-    an older configuration, or a file is missing or edited. Needs no root; root sees more.
+    Files, units, live processes, GPU settings and nginx are looked at; no engine is asked anything,
+    `provision verify` does that. Exit code 7: something is not as applied (docs/reference/drift.md
+    has all kinds), or a run was cut short. Needs no root; root sees more.
     """
     from provision.cli import inputs, outputs
-    from provision.cli.standing import standing
+    from provision.host.proof.status import status
 
     if root is not None:
         inputs.must_be_there(root)
-    found = standing(inputs.files_at(root))
+    found = status(inputs.files_at(root))
     if as_json:
         outputs.put_document(found)
     else:
-        _show(found)
+        show_status(found)
     return Exit.OK if found.as_applied else Exit.NOT_AS_PLANNED
 
 
-def _show(found: Standing) -> None:
-    from provision.cli.screen import Table, count, heading, put
+def show_status(now: Status) -> None:
+    """Head line, instances, then what is not as it should be."""
+    from provision.cli.drift_screen import show_drift
+    from provision.cli.moment import when
+    from provision.cli.screen import count, put
 
-    now = found.status
     if now.generation is None:
         put("Nothing was applied here.")
     else:
-        applied = f"generation {now.generation}, {count(found.files, 'file')} of ours"
-        put(f"{now.host}: {applied}, applied by provision {now.tool}", bold=True)
-    if now.instances:
-        put()
-    table = Table(("instance", "unit", "state", "configuration", "port"))
+        at = f"applied {when(now.at)} by" if now.at is not None else "applied by"
+        files = count(now.files, "file")
+        put(
+            f"{now.host}: generation {now.generation}, {files} of ours, {at} provision {now.tool}",
+            bold=True,
+        )
+    if now.checkpoints:
+        names = ", ".join(f"{one.name} ({one.generation})" for one in now.checkpoints)
+        put(f"  checkpoints: {names}")
+    _show_instances(now)
+    show_drift(now.drift)
+
+
+def _show_instances(now: Status) -> None:
+    from provision.cli.screen import Table, put
+
+    if not now.instances:
+        return
+    put()
+    head = ("instance", "unit", "state", "configuration", "balancer", "port")
+    table = Table(head, spare=(head.index("unit"),))
     for one in now.instances:
-        words = (one.active, found.configuration.get(one.name, "unknown"))
-        known = ["" if word == "unknown" else word for word in words]
-        table.row(one.name, one.unit, *known, str(one.port or ""))
+        known = ["" if word == "unknown" else word for word in (one.active, one.configuration)]
+        table.row(one.name, one.unit, *known, _balancer(one), str(one.port or ""))
     table.show()
-    _show_drift(found)
-    if now.interrupted:
-        heading("A run was cut short")
-        put("  provision apply completes it, provision remove takes everything away.")
 
 
-def _show_drift(found: Standing) -> None:
-    from provision.cli.screen import Table, count, heading, put
-
-    drifted = [one for one in found.drift if one.what != "unreadable"]
-    if drifted:
-        heading("Not as applied")
-        table = Table(("", ""))
-        for one in drifted:
-            table.row(one.what, one.path)
-        table.show(with_head=False)
-    hidden = len(found.drift) - len(drifted)
-    if hidden:
-        put()
-        put(f"{count(hidden, 'file')} may only be read by root and could not be compared.")
+def _balancer(one: InstanceStatus) -> str:
+    """Why it is out stands below, with what else is not as applied."""
+    if not one.balanced:
+        return ""
+    return "out" if one.out else "in"

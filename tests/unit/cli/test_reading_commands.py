@@ -37,7 +37,7 @@ def test_plan_screen_says_all(call: Call) -> None:
     assert [*row[:2], *row[3:6]] == ["large.0", "ollama", "2", "3", "layers"]
     assert row[6] == "1" and row[-1] == "11436"
     assert any(line.split() == ["127.0.0.1:8080", "/large/", "large.0"] for line in lines)
-    assert "  GPU settings  persistence on, power limit 300 W on 4 GPUs" in lines
+    assert "  GPU settings  4 GPUs: persistence on, power limit 300 W" in lines
     assert "Why" in lines
     assert lines[-1] == f"Nothing has been changed.  On gpu-box-1: provision apply {SPEC}"
 
@@ -129,7 +129,7 @@ def test_render_writes_the_golden_tree(call: Call, tmp_path: Path) -> None:
             assert (out / name).read_bytes() == path.read_bytes(), name
     assert (out / "etc/provision/instances/small.0.env").stat().st_mode & 0o777 == 0o600
     assert "│   ├── ollama@.service" in said.out or "├── ollama@.service" in said.out
-    assert said.out.splitlines()[-1] == "23 files, 5 links"
+    assert said.out.splitlines()[-1] == "26 files, 7 links"
 
 
 def test_render_again_takes_away_what_is_stale(call: Call, tmp_path: Path) -> None:
