@@ -39,6 +39,26 @@ options:
       - The agent, packed. Sent by the action plugin where the bundle holds none, never set by
         hand.
     type: str
+  adopt:
+    description:
+      - Take over files of somebody else that stand where ours belong. M(provision_remove) puts
+        them back.
+    type: bool
+    default: false
+  overwrite:
+    description:
+      - Write files of ours anew that were edited by hand. A backup is kept on the host.
+    type: bool
+    default: false
+  no_downtime:
+    description:
+      - Refuse what would leave a service without anybody who serves it for a while.
+    type: bool
+    default: false
+  checkpoint:
+    description:
+      - Give the present generation a name before it is replaced. It is kept for good.
+    type: str
 requirements:
   - python >= 3.10 on the host
   - the package llm-provision where ansible-playbook runs
@@ -68,6 +88,12 @@ EXAMPLES = r"""
 - name: Apply a bundle that was rendered elsewhere
   provision_apply:
     src: /srv/bundles/gpu-01.json
+
+- name: Apply before an upgrade, with a name to come back to
+  provision_apply:
+    src: /srv/bundles/gpu-01.json
+    checkpoint: before-vllm-0.34
+    no_downtime: true
 
 - name: Write into a folder, to look at it
   provision_apply:
@@ -145,6 +171,16 @@ def result_of(module, answer):
     return result
 
 
+def options_of(module):
+    """The agent's options for what the task asks for."""
+    extra = ["--check"] if module.check_mode else []
+    flags = [name for name in ("adopt", "overwrite", "no_downtime") if module.params[name]]
+    extra += ["--" + name.replace("_", "-") for name in flags]
+    if module.params["checkpoint"] and not module.check_mode:
+        extra += ["--checkpoint", module.params["checkpoint"]]
+    return extra
+
+
 def main():
     module = AnsibleModule(
         argument_spec=dict(
@@ -152,13 +188,17 @@ def main():
             src={"type": "path"},
             bundle={"type": "raw", "no_log": True},
             document={"type": "str", "no_log": True},
+            adopt={"type": "bool", "default": False},
+            overwrite={"type": "bool", "default": False},
+            no_downtime={"type": "bool", "default": False},
+            checkpoint={"type": "str"},
         ),
         supports_check_mode=True,
     )
     if not module.params["document"]:
         module.fail_json(msg="the bundle did not come along: src or bundle is needed")
     document = unpacked(module.params["document"])
-    extra = ["--check"] if module.check_mode else []
+    extra = options_of(module)
     code, answer, err = run_agent(module, "apply", document, extra, agent_in(document))
     if answer is None or "changes" not in answer:
         fail(module, "apply", code, answer, err)

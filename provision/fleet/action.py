@@ -33,6 +33,7 @@ from .brief import brief
 from .compose import facts_of, prepare
 from .specs import SpecText
 
+_APPLY_OPTIONS = ("adopt", "overwrite", "no_downtime", "checkpoint")
 _AGENT_PREFIX = f"{AGENT_FOLDER}/provision-host-"
 
 
@@ -80,12 +81,17 @@ class InspectAction(_Action):
 class ApplyAction(_Action):
     """provision_apply: the bundle is read here and goes down on the module's standard input."""
 
-    _VALID_ARGS = frozenset(("src", "bundle", "root"))
+    _VALID_ARGS = frozenset(("src", "bundle", "root", *_APPLY_OPTIONS))
 
     def act(self, variables: Any) -> dict[str, Any]:
         document = bundle_text(self._task.args.get("src"), self._task.args.get("bundle"))
         agent = None if holds_agent(document) else build_agent()
-        return self.module(variables, agent, document=packed(document.encode()))
+        wished = {
+            name: specs.plain(self._task.args[name])
+            for name in _APPLY_OPTIONS
+            if name in self._task.args
+        }
+        return self.module(variables, agent, document=packed(document.encode()), **wished)
 
 
 class VerifyAction(_Action):
