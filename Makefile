@@ -5,14 +5,24 @@ BIN := $(VENV)/bin
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python3.10; do \
 	$$p -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 10))' 2>/dev/null && echo $$p && break; done)
 DEMO_ROOT := $(CURDIR)/demo
+# Which calls runs are killed at is drawn anew in each run; a seed that is given draws the same again.
+PROVISION_TORTURE_SEED ?= $(shell echo $$RANDOM)
+export PROVISION_TORTURE_SEED := $(PROVISION_TORTURE_SEED)
+# Test processes: many tests wait for others (reloads, time-outs), so one more than usual cores.
+WORKERS ?= 3
+# How much `make torture` does: kills of each of 13 scenarios, kills on a live host, power cuts.
+KILLS ?= 100
+LIVE_KILLS ?= 60
+POWER_CUTS ?= 8
 
-.PHONY: help demo test check system-test bench golden clean
+.PHONY: help demo test check system-test torture bench golden clean
 
 help:
 	@echo 'make demo         plan, diff, apply, remove for a recorded 4-GPU host, into ./demo'
 	@echo 'make test         set up, then linters, types, unit, golden and integration tests'
 	@echo 'make check        linters, types and import floors alone'
 	@echo 'make system-test  real hosts: a two-node virtual machine and four containers (root, minutes)'
+	@echo 'make torture      kill -9 a thousand times and cut the power of a machine (root, an hour)'
 	@echo 'make bench        provision and plain Ansible side by side on four containers (root, minutes)'
 	@echo 'make golden       rewrite golden files; read the diff line by line'
 
@@ -33,7 +43,8 @@ demo: $(VENV)/.demo
 test: $(VENV)/.dev
 	@.ci/packages test
 	@$(MAKE) --no-print-directory check
-	@$(BIN)/python -m pytest -n 2 --dist loadfile $(PYTEST_ARGS)
+	@echo "PROVISION_TORTURE_SEED=$$PROVISION_TORTURE_SEED"
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(PYTEST_ARGS)
 
 check: $(VENV)/.dev
 	@$(BIN)/ruff check .
@@ -43,7 +54,17 @@ check: $(VENV)/.dev
 
 system-test: $(VENV)/.dev
 	@.ci/packages system
-	@$(BIN)/python -m pytest -m system tests/system $(PYTEST_ARGS)
+	@echo "PROVISION_TORTURE_SEED=$$PROVISION_TORTURE_SEED"
+	@$(BIN)/python -m pytest -m system -n $(WORKERS) --dist loadfile tests/system $(PYTEST_ARGS)
+
+torture: $(VENV)/.dev
+	@.ci/packages test
+	@.ci/packages system
+	@echo "PROVISION_TORTURE_SEED=$$PROVISION_TORTURE_SEED"
+	@PROVISION_TORTURE_KILLS=$(KILLS) $(BIN)/python -m pytest -n 2 tests/torture $(PYTEST_ARGS)
+	@PROVISION_TORTURE_LIVE_KILLS=$(LIVE_KILLS) PROVISION_TORTURE_POWER_CUTS=$(POWER_CUTS) \
+		$(BIN)/python -m pytest -m system tests/system/test_kill.py tests/system/test_power_loss.py \
+		$(PYTEST_ARGS)
 
 bench: $(VENV)/.dev
 	@.ci/packages system

@@ -67,10 +67,13 @@ class Host:
         )
         return dict(line.split() for line in text.splitlines())
 
-    def files(self) -> str:
-        """Every file's path, kind, mode, owner, link target and time of change."""
+    def files(self, run: str = "/run/provision.lock /run/provision/*.env") -> str:
+        """Every file's path, kind, mode, owner, link target and time of change.
+
+        run: what of /run belongs to an apply; the watch writes its own files there at any time.
+        """
         return self.run(
-            rf"find /etc /usr/local /var/lib /var/cache /run/provision* \( {NOISE} \) -prune"
+            rf"find /etc /usr/local /var/lib /var/cache {run} \( {NOISE} \) -prune"
             r" -o -printf '%p %y %m %u %l %C@\n' 2>/dev/null | sort",
             check=False,
         )
@@ -89,8 +92,8 @@ class Host:
         )
 
     def names(self) -> set[str]:
-        """Paths alone, with kind, mode and owner."""
-        return {line.rsplit(" ", 1)[0] for line in self.files().splitlines()}
+        """Paths alone, with kind, mode and owner, what lies in /run included."""
+        return {line.rsplit(" ", 1)[0] for line in self.files("/run/provision*").splitlines()}
 
 
 class VmHost(Host):

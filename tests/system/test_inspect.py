@@ -83,15 +83,13 @@ def test_findings_are_true(facts: Facts) -> None:
     assert not [one for one in facts.findings if one.severity == "error"], facts.findings
 
 
-@pytest.mark.parametrize("redacted", [False, True])
-def test_a_recording_tells_the_same_elsewhere(host: VmHost, tmp_path: Path, redacted: bool) -> None:
-    name = f"/root/{'redacted' if redacted else 'whole'}.tar.xz"
-    host.run(f"provision inspect --record {name}{' --redact' if redacted else ''}")
+def test_a_recording_tells_the_same_elsewhere(host: VmHost, tmp_path: Path) -> None:
+    name = "/root/redacted.tar.xz"
+    host.run(f"provision inspect --record {name} --redact")
     archive = tmp_path / "host.tar.xz"
     host.vm.get(name, archive)
     found = replay(archive)
     there: Any = json.loads(host.run(f"provision inspect --replay {name} --json"))
     assert found == from_plain(Facts, there)
     assert [gpu.numa_node for gpu in found.stable.gpus] == [0, 0, 1, 1]
-    text = host.run("hostname").strip()
-    assert (found.stable.system.hostname == text) is not redacted
+    assert found.stable.system.hostname != host.run("hostname").strip()

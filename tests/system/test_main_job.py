@@ -37,6 +37,7 @@ gpu_settings:
 proxy:
   listen: 8080
 """
+MARKED = SPEC.replace("  deep:\n", "  deep:\n    env: {LLAMA_MARK: 'a $b %c \"d\"'}\n")
 UNITS = ("llama-server@chat.0", "llama-server@chat.1", "llama-server@deep.0")
 
 
@@ -135,7 +136,8 @@ def test_second_apply_writes_and_restarts_nothing(host: VmHost) -> None:
     files, units = host.files(), host.invocations(UNITS)
     result = host.apply()
     assert result["changed"] is False
-    assert result["changes"] == {"version": 1, "files": [], "units": [], "conflicts": []}
+    parts = ("files", "units", "conflicts", "gaps")
+    assert result["changes"] == {"version": 1, **{part: [] for part in parts}}
     assert host.files() == files
     assert host.invocations(UNITS) == units
     assert host.code("provision diff /root/host.yaml")[0] == 0
@@ -143,7 +145,7 @@ def test_second_apply_writes_and_restarts_nothing(host: VmHost) -> None:
 
 def test_changed_environment_restarts_that_instance_alone(host: VmHost) -> None:
     units = host.invocations(UNITS)
-    host.spec(SPEC.replace("  deep:\n", "  deep:\n    env: {LLAMA_MARK: 'a $b %c \"d\"'}\n"))
+    host.spec(MARKED)
     code, said = host.code("provision diff /root/host.yaml")
     assert code == 2 and "LLAMA_MARK" in said
     host.apply()
@@ -153,93 +155,16 @@ def test_changed_environment_restarts_that_instance_alone(host: VmHost) -> None:
     assert host.environment(UNITS[2])["LLAMA_MARK"] == 'a $b %c "d"'
 
 
-def test_broken_nginx_rendering_leaves_the_running_set_untouched(host: VmHost) -> None:
-    files, units = host.files(), host.invocations(UNITS)
-    host.run("cat > /root/broken.py", input=BROKEN_NGINX)
-    code, said = host.code("PYTHONPATH=/opt/provision/lib python3 -P /root/broken.py")
-    assert code == 1 and "nginx" in said, said
-    assert host.files() == files
-    assert host.invocations(UNITS) == units
-    host.verify()
-
-
-def test_a_run_that_dies_before_restarting_is_completed_by_the_next(host: VmHost) -> None:
-    units = host.invocations(UNITS)
-    host.spec(SPEC)  # without the variable again
-    host.run("cat > /root/dies.py", input=DIES_BEFORE_RESTART)
-    code, _ = host.code("PYTHONPATH=/opt/provision/lib python3 -P /root/dies.py; exit $?")
-    assert code == 137
-    assert "LLAMA_MARK" not in host.run("cat /etc/provision/instances/deep.0.env")
-    assert host.invocations(UNITS) == units
-    assert "deep.0" in host.code("provision diff /root/host.yaml")[1]
-    host.apply()
-    after = host.invocations(UNITS)
-    assert {unit for unit in units if units[unit] != after[unit]} == {"llama-server@deep.0"}
-    assert "LLAMA_MARK" not in host.environment(UNITS[2])
-    host.verify()
-
-
 def test_a_gpu_setting_that_is_dropped_goes_back_alone(host: VmHost) -> None:
     units = host.invocations(UNITS)
-    host.spec(SPEC.replace("  power_limit_watts: 400\n", ""))
+    host.spec(MARKED.replace("  power_limit_watts: 400\n", ""))
     assert host.apply()["changed"] is True
     _limits_are(host, None, persistence=True)
-    host.spec(SPEC)
+    host.spec(MARKED)
     assert host.apply()["changed"] is True
     _limits_are(host, 400)
     after = host.invocations(UNITS)
     assert {unit: after[unit] for unit in UNITS} == {unit: units[unit] for unit in UNITS}
-
-
-def test_failed_start_puts_the_old_state_back(host: VmHost) -> None:
-    names, units = host.names(), host.invocations(UNITS)
-    host.spec(SPEC.replace("    gpus: {node: 1}\n", "    gpus: {node: 1}\n    args: [--no-such]\n"))
-    code, said = host.code("provision apply /root/host.yaml --yes")
-    assert code == 5, said
-    assert "no-such" in said, "the unit's own last lines are shown"
-    assert host.names() == names
-    after = host.invocations(UNITS)
-    assert {unit for unit in units if units[unit] != after[unit]} == {"llama-server@deep.0"}
-    host.spec(SPEC)
-    assert host.apply()["changed"] is False
-    host.verify()
-
-
-def test_a_lost_session_is_undone(host: VmHost) -> None:
-    """SIGHUP, as a terminal that goes away sends it, after the files and before the restart."""
-    names = host.names()
-    host.spec(SPEC.replace("  deep:\n", "  deep:\n    env: {LLAMA_MARK: '1'}\n"))
-    _, said = host.code(
-        "provision apply /root/host.yaml --yes > /root/out 2>&1 & run=$!;"
-        " for i in $(seq 600); do grep -q 'in place' /root/out && break; sleep 0.1; done;"
-        " kill -HUP $run; wait $run; echo code $?; cat /root/out"
-    )
-    assert "code 5\n" in said and "SIGHUP" in said, said
-    assert host.names() == names
-    host.spec(SPEC)
-    assert host.apply()["changed"] is False
-    host.verify()
-
-
-def test_a_file_edited_by_hand_is_a_conflict(host: VmHost) -> None:
-    path = "/etc/provision/instances/chat.0.env"
-    host.run(f"cp -p {path} /root/kept; echo EDITED=1 >> {path}")
-    files = host.files()
-    code, said = host.code("provision apply /root/host.yaml --yes")
-    assert code == 3 and path in said, said
-    assert host.files() == files
-    host.run(f"cp -p /root/kept {path}")
-
-
-def test_another_program_on_the_port_is_named(host: VmHost) -> None:
-    host.run("systemd-run --unit=squatter -q python3 -m http.server 8099 --bind 127.0.0.1; sleep 8")
-    host.spec(SPEC.replace("listen: 8080", "listen: 8099"))
-    files = host.files()
-    code, said = host.code("provision apply /root/host.yaml --yes")
-    assert code == 1 and "8099" in said and "squatter.service" in said, said
-    assert host.files() == files
-    host.run("systemctl stop squatter")
-    host.spec(SPEC)
 
 
 def test_reboot_brings_all_of_it_back(host: VmHost) -> None:
@@ -286,43 +211,3 @@ def _delta(piece: str) -> str | None:
     choices = json.loads(piece).get("choices") or [{}]
     text: str | None = choices[0].get("delta", {}).get("content")
     return text
-
-
-BROKEN_NGINX = """\
-import dataclasses, sys
-from pathlib import Path
-from provision import pipeline
-from provision.host.transaction.apply import apply
-from provision.host.errors import ProvisionError
-from provision.host.files import Files
-text = Path("/root/host.yaml").read_text()
-read = pipeline.read(text, "host.yaml")
-facts = pipeline.inspect(read.spec)
-bundle = pipeline.bundle(pipeline.plan(read, facts))
-spoiled = tuple(
-    dataclasses.replace(one, content=one.content.replace("least_conn;", "least_con;"))
-    if one.path.endswith("conf.d/provision.conf") else one
-    for one in bundle.artifacts
-)
-try:
-    result = apply(dataclasses.replace(bundle, artifacts=spoiled), Files(), print)
-except ProvisionError as error:
-    print(error)
-    sys.exit(int(error.exit_code))
-print(result.problems)
-sys.exit(result.exit_code)
-"""
-
-DIES_BEFORE_RESTART = """\
-import os, signal, subprocess, sys
-from provision.cli import main
-real = subprocess.Popen
-class Dies(real):
-    def __init__(self, argv, *rest, **named):
-        if "systemctl" in argv[0] and argv[1] in ("start", "restart"):
-            os.kill(os.getpid(), signal.SIGKILL)
-        super().__init__(argv, *rest, **named)
-subprocess.Popen = Dies
-sys.argv = ["provision", "apply", "/root/host.yaml", "--yes"]
-main()
-"""

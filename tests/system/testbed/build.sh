@@ -58,7 +58,8 @@ packages=(
     systemd systemd-sysv dbus udev kmod           # a host
     openssh-server iproute2 iputils-ping curl ca-certificates procps pciutils less
     python3                                       # for Ansible and provision
-    nginx-light numactl                           # what provision drives
+    nginx-light libnginx-mod-http-js numactl      # what provision drives
+    strace openssl                                # kills at every system call, certificates
     libgomp1                                      # what llama.cpp links
 )
 
