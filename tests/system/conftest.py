@@ -15,7 +15,7 @@ from .testbed.vm import Vm
 
 FLEET_HOSTS = 4
 # Files go to two processes, each whole to one: the longest must not be the last to begin.
-LONGEST = ("test_main_job.py", "test_engines.py", "test_power_loss.py")
+LONGEST = ("test_main_job.py", "test_engines.py", "test_power_loss.py", "test_two_nodes.py")
 
 
 @pytest.hookimpl(trylast=True)

@@ -1,4 +1,4 @@
-"""The test hosts are what the other system tests take them for."""
+"""The container hosts are what the other system tests take them for."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ import pytest
 from .testbed import fleet as fleets
 from .testbed import image
 from .testbed.fleet import Fleet
-from .testbed.vm import Vm
 
 # The first test of a session also builds the image and the snapshot.
 pytestmark = [pytest.mark.system, pytest.mark.timeout(1200)]
@@ -38,72 +37,6 @@ def test_every_package_that_is_checked_is_listed() -> None:
     listed = [line for line in lines if not line.startswith("#")]
     assert listed == sorted(listed)
     assert {*image.PROGRAMS.values(), *image.FILES.values()} <= set(listed)
-
-
-# --- the virtual machine -------------------------------------------------------------------------
-
-
-def test_vm_has_two_nodes_with_distances(vm: Vm) -> None:
-    said = vm.ssh("cd /sys/devices/system/node; cat node*/cpulist node*/distance").stdout
-    assert said.split("\n")[:4] == ["0-1", "2-3", "10 21", "21 10"]
-    packages = vm.ssh("cat /sys/devices/system/cpu/cpu*/topology/physical_package_id").stdout
-    assert packages.split() == ["0", "0", "1", "1"]
-
-
-def test_vm_has_gpus_on_both_nodes(vm: Vm) -> None:
-    said = vm.ssh(
-        "for d in /sys/bus/pci/devices/*; do"
-        " [ $(cat $d/vendor) = 0x10de ] && cat $d/device $d/class $d/numa_node | paste -sd' ';"
-        " done; true"
-    ).stdout
-    assert said.splitlines() == [f"0x2330 0x030200 {node}" for node in (0, 0, 1, 1)]
-
-
-def test_vm_applies_cpuset_and_memory_policy(vm: Vm) -> None:
-    assert vm.ssh("stat -fc %T /sys/fs/cgroup").stdout.strip() == "cgroup2fs"
-    pins = "-p AllowedCPUs=2-3 -p AllowedMemoryNodes=1 -p NUMAPolicy=bind -p NUMAMask=1"
-    said = vm.ssh(
-        f"systemd-run --wait --pipe -q {pins} sh -c"
-        " 'grep -E _allowed_list: /proc/self/status; head -1 /proc/self/numa_maps'"
-    ).stdout
-    assert "Cpus_allowed_list:\t2-3\nMems_allowed_list:\t1\n" in said
-    assert " bind:1" in said
-
-
-def test_vm_serves_a_real_model(vm: Vm) -> None:
-    vm.ssh(
-        "systemd-run -q --unit=serve -p AllowedCPUs=2-3 llama-server --model"
-        f" {MODEL} --port 8081 --ctx-size 512 --parallel 1 --threads 2 --numa numactl --metrics"
-    )
-    vm.ssh(WAIT.format("127.0.0.1:8081"))
-    url = "http://127.0.0.1:8081/v1/chat/completions"
-    assert streamed_tokens(vm.ssh(["curl", "-sN", "-m", "60", url, "-d", STREAMED]).stdout) >= 2
-    assert vm.ssh("ps -C llama-server -o comm=").stdout.strip() == "llama-server"
-    vm.ssh("systemctl stop serve")
-    result = vm.ssh("systemctl show -p Result --value serve", check=False).stdout.strip()
-    assert result == "success"
-
-
-def test_vm_files_go_there_and_back(vm: Vm, tmp_path: Path) -> None:
-    (tmp_path / "there" / "deep").mkdir(parents=True)
-    (tmp_path / "there" / "deep" / "file").write_text("text\n")
-    (tmp_path / "there" / "deep" / "file").chmod(0o640)
-    vm.put(tmp_path / "there", "/root/new/place")
-    assert vm.ssh("stat -c '%a %U' /root/new/place/deep/file").stdout == "640 root\n"
-    vm.get("/root/new/place", tmp_path / "back")
-    assert (tmp_path / "back" / "deep" / "file").read_text() == "text\n"
-    assert vm.ssh("cat; exit 3", check=False, input="said").stdout == "said"
-
-
-def test_vm_survives_a_power_loss(vm: Vm) -> None:
-    vm.ssh("echo synced > /root/synced; sync /root/synced /root; echo lost > /root/not-synced")
-    vm.power_off_hard()
-    vm.boot()
-    assert vm.ssh("cat /root/synced").stdout == "synced\n"
-    assert vm.ssh("cat /root/not-synced", check=False).stdout == ""
-
-
-# --- the fleet -----------------------------------------------------------------------------------
 
 
 def test_hosts_run_systemd_and_see_each_other(fleet: Fleet) -> None:

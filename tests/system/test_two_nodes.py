@@ -1,5 +1,5 @@
-"""Inspection of the two-node machine: the accelerators come out as it was built, and a recording
-of it tells the same facts elsewhere."""
+"""The two-node machine: it is what it is meant to be, inspection says so, and a recording of it
+tells the same facts elsewhere. A power loss comes last."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from provision.host.inspect.recording.record import replay
 from .machine import CHECKOUT, VmHost, install_nvml
 from .testbed.vm import Vm
 
-pytestmark = pytest.mark.system
+pytestmark = [pytest.mark.system, pytest.mark.timeout(900)]
 
 
 @pytest.fixture(scope="module")
@@ -93,3 +93,49 @@ def test_a_recording_tells_the_same_elsewhere(host: VmHost, tmp_path: Path) -> N
     assert found == from_plain(Facts, there)
     assert [gpu.numa_node for gpu in found.stable.gpus] == [0, 0, 1, 1]
     assert found.stable.system.hostname != host.run("hostname").strip()
+
+
+def test_vm_has_two_nodes_with_distances(vm: Vm) -> None:
+    said = vm.ssh("cd /sys/devices/system/node; cat node*/cpulist node*/distance").stdout
+    assert said.split("\n")[:4] == ["0-1", "2-3", "10 21", "21 10"]
+    packages = vm.ssh("cat /sys/devices/system/cpu/cpu*/topology/physical_package_id").stdout
+    assert packages.split() == ["0", "0", "1", "1"]
+
+
+def test_vm_has_gpus_on_both_nodes(vm: Vm) -> None:
+    said = vm.ssh(
+        "for d in /sys/bus/pci/devices/*; do"
+        " [ $(cat $d/vendor) = 0x10de ] && cat $d/device $d/class $d/numa_node | paste -sd' ';"
+        " done; true"
+    ).stdout
+    assert said.splitlines() == [f"0x2330 0x030200 {node}" for node in (0, 0, 1, 1)]
+
+
+def test_vm_applies_cpuset_and_memory_policy(vm: Vm) -> None:
+    assert vm.ssh("stat -fc %T /sys/fs/cgroup").stdout.strip() == "cgroup2fs"
+    pins = "-p AllowedCPUs=2-3 -p AllowedMemoryNodes=1 -p NUMAPolicy=bind -p NUMAMask=1"
+    said = vm.ssh(
+        f"systemd-run --wait --pipe -q {pins} sh -c"
+        " 'grep -E _allowed_list: /proc/self/status; head -1 /proc/self/numa_maps'"
+    ).stdout
+    assert "Cpus_allowed_list:\t2-3\nMems_allowed_list:\t1\n" in said
+    assert " bind:1" in said
+
+
+def test_vm_files_go_there_and_back(vm: Vm, tmp_path: Path) -> None:
+    (tmp_path / "there" / "deep").mkdir(parents=True)
+    (tmp_path / "there" / "deep" / "file").write_text("text\n")
+    (tmp_path / "there" / "deep" / "file").chmod(0o640)
+    vm.put(tmp_path / "there", "/root/new/place")
+    assert vm.ssh("stat -c '%a %U' /root/new/place/deep/file").stdout == "640 root\n"
+    vm.get("/root/new/place", tmp_path / "back")
+    assert (tmp_path / "back" / "deep" / "file").read_text() == "text\n"
+    assert vm.ssh("cat; exit 3", check=False, input="said").stdout == "said"
+
+
+def test_vm_survives_a_power_loss(vm: Vm) -> None:
+    vm.ssh("echo synced > /root/synced; sync /root/synced /root; echo lost > /root/not-synced")
+    vm.power_off_hard()
+    vm.boot()
+    assert vm.ssh("cat /root/synced").stdout == "synced\n"
+    assert vm.ssh("cat /root/not-synced", check=False).stdout == ""
