@@ -123,7 +123,8 @@ def queue_restart(unit: str) -> None:
 
 def stop(unit: str, seconds: float = 300) -> None:
     """Stop; also ends the waiting for a next automatic try. Unknown units are stopped already."""
-    if status(unit).load != "not-found" or not status(unit).stopped:
+    seen = status(unit)
+    if not seen.stopped or seen.load not in ("not-found", "bad-setting", "error"):
         _verb("stop", unit, seconds)
 
 
@@ -147,9 +148,18 @@ def daemon_reload() -> None:
     must(["systemctl", "daemon-reload"], timeout=180)
 
 
-def queue_start(unit: str) -> None:
-    """Ask for a start and do not wait: only for the recovery at boot, which others wait for."""
-    must(["systemctl", "start", "--no-block", "--", unit], timeout=60)
+def queue_start(*units: str) -> None:
+    """Ask for a start and do not wait."""
+    must(["systemctl", "start", "--no-block", "--", *units], timeout=60)
+
+
+def join_start(unit: str, seconds: float) -> None:
+    """Wait for a start that was queued. One that failed meanwhile is a failure, not tried again."""
+    seen = status(unit)
+    if seen.active == "failed" or seen.sub.startswith("auto-restart"):
+        what = f"{unit}: its start failed ({seen.result or 'no result'})"
+        raise UnitError(unit, fail("unit-failed", what))
+    _verb("start", unit, seconds)
 
 
 def run_later(name: str, seconds: int, argv: Sequence[str]) -> None:
@@ -162,7 +172,8 @@ def run_later(name: str, seconds: int, argv: Sequence[str]) -> None:
         [
             *("systemd-run", "--quiet", "--collect", f"--unit={name}", f"--on-active={seconds}s"),
             *("--timer-property=AccuracySec=1s", "--property=TimeoutStartSec=infinity"),
-            *("--property=Type=oneshot", "--", *argv),
+            # A killed one is tried again: nobody else is there to do its work.
+            *("--property=Type=oneshot", "--property=Restart=on-abnormal", "--", *argv),
         ],
         timeout=60,
     )
@@ -202,12 +213,11 @@ def last_lines(unit: str, lines: int = 15) -> str:
     return ran.out.strip() if ran.ok else ""
 
 
-def lines_of_start(unit: str) -> str:
+def lines_of_start(seen: UnitStatus) -> str:
     """What the unit's present run has said, by its invocation."""
-    invocation = status(unit).invocation
-    if not invocation:
+    if not seen.invocation:
         return ""
-    match = f"_SYSTEMD_INVOCATION_ID={invocation}"
+    match = f"_SYSTEMD_INVOCATION_ID={seen.invocation}"
     ran = run(["journalctl", "-q", "--no-pager", "-o", "cat", "-n", "400", match])
     return ran.out if ran.ok else ""
 

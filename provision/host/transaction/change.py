@@ -18,7 +18,7 @@ from .services import (
     gpus_to_put_back,
     instance_of,
     lines_of_late,
-    perform,
+    perform_all,
     put_back_gpus,
 )
 from .state import AGENT_FOLDER, State, content_of, mode_of
@@ -47,8 +47,7 @@ def change(
         systemd.reload(NGINX_UNIT)  # nobody is sent any more to what is about to stop
     rolling.announce()
     _gpus_back(view, steps)
-    for one in view.changes.units:
-        perform(one, view, rolling)
+    perform_all(view, rolling)
     stopped = {one.unit for one in view.changes.units if one.action == "stop" and "@" in one.unit}
     stopped -= {one.unit for one in view.bundle.instances}
     forget_runtime(files, [instance_of(one) for one in sorted(stopped)])

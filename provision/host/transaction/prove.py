@@ -6,7 +6,6 @@ import time
 from collections.abc import Mapping
 
 from .. import systemd
-from ..bundle import Instance
 from ..errors import fail
 from ..files import Files
 from ..names import NGINX_UNIT
@@ -28,7 +27,9 @@ def prove_changes(view: View, files: Files, steps: Steps, steady_seconds: float)
     first = systemd.statuses([one.unit for one in instances])
     number = 0
     for instance in instances:
-        number += _prove(instance, files)
+        checks = instance_checks(instance, first[instance.unit], files)
+        _demand(instance.unit, checks)
+        number += len(checks)
     if view.bundle.nginx and (
         instances or any(one.unit == NGINX_UNIT for one in view.changes.units)
     ):
@@ -54,12 +55,6 @@ def _stay_up(first: Mapping[str, UnitStatus], until: float) -> None:
         if left <= 0:
             return
         time.sleep(min(left, 1.0))
-
-
-def _prove(instance: Instance, files: Files) -> int:
-    checks = instance_checks(instance, systemd.status(instance.unit), files)
-    _demand(instance.unit, checks)
-    return len(checks)
 
 
 def _demand(unit: str, checks: list[Check]) -> None:

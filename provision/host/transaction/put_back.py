@@ -7,7 +7,7 @@ compared before it is done, so that it may be cut short anywhere and begun again
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 
 from .. import systemd
@@ -94,12 +94,13 @@ def services_back(
         if "@" in unit:
             forget_runtime(files, [instance_of(unit)])
     _gpus_back(bundle, journal, left)
+    ran = [one for one in bundle.instances if _ran(journal, one)]
+    begun: set[str] = set()
+    if not _astray(ran):  # else one may still hold the port of another
+        attempt(left, "start what ran", lambda: begun.update(rolling.begin(ran)))
     for instance in bundle.instances:
-        was = journal.unit(instance.unit)
-        ran = was is None or was.ran
-        attempt(
-            left, f"bring {instance.unit} back", partial(_instance_back, rolling, instance, ran)
-        )
+        back = partial(_instance_back, rolling, instance, instance in ran, instance.unit in begun)
+        attempt(left, f"bring {instance.unit} back", back)
     for name in (TARGET, *SERVICES):
         was = journal.unit(name)
         if was and was.ran and name in ours:
@@ -147,12 +148,27 @@ def _service_back(unit: str, bundle: Bundle) -> None:
         systemd.restart(unit, 120)
 
 
-def _instance_back(rolling: Rolling, instance: Instance, ran: bool) -> None:
+def _ran(journal: Journal, instance: Instance) -> bool:
+    was = journal.unit(instance.unit)
+    return was is None or was.ran
+
+
+def _astray(instances: Iterable[Instance]) -> bool:
+    """Whether one of them runs, or starts, with another configuration than the one that counts."""
+    wanted = {one.unit: one.digest for one in instances}
+    seen = systemd.statuses(list(wanted)).values()
+    return any(not one.stopped and running_digest(one) != wanted[one.name] for one in seen)
+
+
+def _instance_back(rolling: Rolling, instance: Instance, ran: bool, begun: bool) -> None:
     """Running with the restored files, or stopped if it did not run."""
-    now = systemd.status(instance.unit)
     if not ran:
         _stop(instance.unit)
         return
+    if begun:
+        rolling.renew(instance, "start", keep=False, begun=True)
+        return
+    now = systemd.status(instance.unit)
     if not now.running or running_digest(now) != instance.digest:
         # A start that is under way is one of the new files: it is not joined, it is ended.
         rolling.renew(instance, "start" if now.stopped else "restart", keep=False)

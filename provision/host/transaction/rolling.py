@@ -1,4 +1,7 @@
-"""One instance after the other: out of the balancer, idle, restarted, proven, back in."""
+"""One instance after the other: out of the balancer, idle, restarted, proven, back in.
+
+What does not run yet serves nobody: such instances load their models at the same time.
+"""
 
 from __future__ import annotations
 
@@ -72,19 +75,46 @@ class Rolling:
         if self.nginx:
             level(self.nginx, self.files)
 
-    def renew(self, instance: Instance, verb: str, *, keep: bool = True) -> str:
+    def begin(self, instances: Iterable[Instance]) -> set[str]:
+        """Have those of them that are stopped start at once, as after a boot; their units.
+
+        Not two on one GPU: engines measure what is free there while they start. ProvisionError
+        where systemd does not even take the jobs. renew() waits for each of them.
+        """
+        chosen = list(instances)
+        seen = systemd.statuses([one.unit for one in chosen])
+        taken: set[str] = set()
+        units: list[str] = []
+        for one in chosen:
+            if seen[one.unit].stopped and not taken & set(one.placed.gpus):
+                units.append(one.unit)
+            taken |= set(one.placed.gpus)
+        if len(units) < 2:  # a single one gains nothing
+            return set()
+        for unit in units:
+            systemd.reset_failed(unit)
+        systemd.queue_start(*units)
+        return set(units)
+
+    def renew(
+        self, instance: Instance, verb: str, *, keep: bool = True, begun: bool = False
+    ) -> str:
         """Start or restart one instance and prove that it runs as wanted; what happened, in words.
+
+        begun: begin() has started it already, which is waited for.
 
         ProvisionError (UnitError) where it fails, or where too few replicas would be left (unless
         keep is False: on the way back everything goes back).
         """
-        status = systemd.status(instance.unit)
         waited = ""
-        if status.running:
+        status = None if begun else systemd.status(instance.unit)
+        if status and status.running:
             if keep:
                 self._demand_healthy(instance)
             waited = self.empty(instance, status, "is restarted")
         act = systemd.restart if verb == "restart" else systemd.start
+        if begun:
+            act = systemd.join_start
         act(instance.unit, instance.start_timeout_seconds)
         said = _demand_digest(instance)
         self.admit(instance)
@@ -190,5 +220,5 @@ def _demand_digest(instance: Instance) -> str:
             f"look for drop-ins that are not ours: systemctl cat {instance.unit}",
         )
         raise UnitError(instance.unit, error)
-    found = re.findall(r"ready after .*", systemd.lines_of_start(instance.unit))
+    found = re.findall(r"ready after .*", systemd.lines_of_start(status))
     return found[-1] if found else ""

@@ -40,7 +40,17 @@ def lines_of_late(view: View, unit: str | None = None) -> set[str]:
     return {one.path for one in last.nginx.servers if one.instance in names and one.route in routes}
 
 
-def perform(change: UnitChange, view: View, rolling: Rolling) -> None:
+def perform_all(view: View, rolling: Rolling) -> None:
+    """Do the actions in their order; the first start of an instance begins all of them."""
+    starting = {one.unit for one in view.changes.units if one.action == "start"}
+    begun: set[str] | None = None
+    for one in view.changes.units:
+        if begun is None and one.action == "start" and "@" in one.unit:
+            begun = rolling.begin(made for made in view.bundle.instances if made.unit in starting)
+        _perform(one, view, rolling, begun or set())
+
+
+def _perform(change: UnitChange, view: View, rolling: Rolling, begun: set[str]) -> None:
     """Do one action and tell how it went; raises ProvisionError (UnitError) where it fails."""
     instance = next((one for one in view.bundle.instances if one.unit == change.unit), None)
     began = time.monotonic()
@@ -50,7 +60,7 @@ def perform(change: UnitChange, view: View, rolling: Rolling) -> None:
         systemd.restart(GPU_UNIT, _GPU_SECONDS)
         text = settings_in_words(view.bundle.gpu_settings)
     elif instance and change.action != "stop":
-        text = rolling.renew(instance, change.action)
+        text = rolling.renew(instance, change.action, begun=change.unit in begun)
     elif change.action == "stop" and "@" in change.unit:
         text = _on_leaving(change, view, rolling)
     else:
