@@ -121,11 +121,16 @@ def changes(bundle: Bundle, files: Files, options: ApplyOptions | None = None) -
     return compare(bundle, files, options)
 
 
-def check(bundle: Bundle, files: Files, options: ApplyOptions | None = None) -> ApplyResult:
-    """What an apply would do, and what would stop it: missing programs, ports held by others."""
+def check(
+    bundle: Bundle, files: Files, options: ApplyOptions | None = None, *, staged: bool = True
+) -> ApplyResult:
+    """What an apply would do, and what would stop it: missing programs, ports held by others.
+
+    staged: systemd and nginx are asked what they think of the new files, too.
+    """
     from provision.host.transaction.apply import check as foresee
 
-    return foresee(bundle, files, options)
+    return foresee(bundle, files, options, staged=staged)
 
 
 def apply(

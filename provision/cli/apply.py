@@ -111,7 +111,7 @@ def apply_command(
         asking.demand_somebody(yes)
     decision = decide(host_yaml, facts_file, files)
     bundle = pipeline.bundle(decision.plan)
-    foreseen = pipeline.check(bundle, files, options)
+    foreseen = pipeline.check(bundle, files, options, staged=check or not yes)
     if check and as_json:
         put_document(foreseen)
     if not as_json:

@@ -6,7 +6,7 @@ import os
 import random
 
 from .scenarios import Scenario
-from .trials import FOLLOWING, Bench
+from .trials import Bench
 
 SEED = "PROVISION_TORTURE_SEED"
 KILLS = "PROVISION_TORTURE_KILLS"  # of each scenario
@@ -38,7 +38,8 @@ def violations(bench: Bench, seed: str, kills: int) -> tuple[int, list[str]]:
     for number in range(kills):
         if number % len(points) == 0:
             numbers.shuffle(points)
-        point, following = points[number % len(points)], numbers.choice(FOLLOWING)
+        point = points[number % len(points)]
+        following = numbers.choice(bench.scenario.following)
         result = bench.trial(point, following, numbers)
         died += result is not None
         where = f"{SEED}={seed}: {bench.scenario.name} killed at {point}, then {following}"

@@ -35,3 +35,11 @@ def test_a_kill_alone_leaves_a_mix(agent: Agent, folder: Path) -> None:
     assert agent.killed(bench.scenario.operation, bench.base, bench.points[behind]).killed
     now = comparable(tree(bench.base))
     assert differences(now, bench.old) and differences(now, bench.new)
+
+
+def test_a_checkpoints_name_is_seen(agent: Agent, folder: Path) -> None:
+    """The oracle can tell: old and new differ by the name that guards the old one."""
+    bench = Bench(agent, next(one for one in FORWARD if one.name == "checkpoint"), folder)
+    kept = "/var/lib/provision/generations/1.json"
+    assert b'"checkpoint": null' in bench.old[kept].content
+    assert b'"checkpoint": "good"' in bench.new[kept].content

@@ -104,7 +104,7 @@ def _content(path: str, entry: Entry, marks: Mapping[bytes, bytes]) -> bytes:
     if not path.startswith(RECORDS) or entry.kind != "file":
         return entry.content
     text = _SALTED.sub(b"SALTED", _replaced(entry.content, marks))
-    return re.sub(rb'("at": )\d+', rb"\g<1>0", text)
+    return re.sub(rb'("(?:at|deadline)": )\d+', rb"\g<1>0", text)
 
 
 def _first(here: bytes, there: bytes) -> str:

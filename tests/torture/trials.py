@@ -2,26 +2,18 @@
 
 from __future__ import annotations
 
-import dataclasses
 import random
-import re
 import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from .agent import Agent
-from .scenarios import Operation, Scenario, apply, bare
+from .scenarios import RECOVER, REMOVE, Operation, Scenario, apply, bare
 from .strace import Point
 from .trees import LOCK, Tree, comparable, differences, outside_records, tree
 from .wishes import FAILING, THIRD
 
-RECOVER, REMOVE = Operation(("recover",)), Operation(("remove",))
 THIRD_WISH = apply(THIRD, "--adopt", "--overwrite")
-# What follows a kill. `deep`: it is killed itself, once or twice, before it comes to its end.
-FOLLOWING = (
-    *("recover", "again", "third", "failing"),
-    *("recover-deep", "again-deep", "failing-deep", "remove-deep"),
-)
 DEEPEST = 2
 
 
@@ -47,6 +39,7 @@ class Bench:
                 self._to_its_end(step, self.base)
             else:
                 step(self.base)
+        self.scenario = self.scenario.on(self.base)
         self.old = comparable(tree(self.base))
         whole = self._copy(self.base, "whole")
         ended, self.points = self.agent.watched(self.scenario.operation, whole)
@@ -65,16 +58,6 @@ class Bench:
         finally:
             shutil.rmtree(root)
 
-    def _named(self) -> Tree:
-        """`old` with the checkpoint's name: that is given before anything else and stays."""
-        words = self.scenario.operation.words
-        if "--checkpoint" not in words:
-            return self.old
-        name = words[words.index("--checkpoint") + 1].encode()
-        path = max(path for path in self.old if re.fullmatch(r".*/generations/\d+\.json", path))
-        text = self.old[path].content.replace(b'"checkpoint": null', b'"checkpoint": "%s"' % name)
-        return {**self.old, path: dataclasses.replace(self.old[path], content=text)}
-
     def _followed(self, root: Path, following: str, numbers: random.Random) -> list[str]:
         name, _, deep = following.partition("-")
         operation = {
@@ -88,13 +71,16 @@ class Bench:
             self._killed_in_turn(operation, root, numbers)
         ended = self.agent.run(operation, root)
         wanted = operation.code
-        if ended.code != wanted:
+        if ended.code not in {wanted, operation.done}:
             said = (ended.err.strip() or ended.out).splitlines()[-3:]
             return [f"{name} ended with {ended.code}, not {wanted}: {' | '.join(said)}"]
         now = comparable(tree(root))
         if name in ("recover", "failing"):
-            return _one_of(now, old=self.old, named=self._named(), new=self.new)
+            return _one_of(now, old=self.old, new=self.new)
         if name == "again":
+            if self.scenario.tidied:
+                self._to_its_end(self.scenario.tidied, root)
+                now = comparable(tree(root))
             return _one_of(now, new=self.new)
         if name == "remove":
             return []  # looked at in the end, as after all others

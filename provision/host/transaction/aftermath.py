@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+from .. import systemd
 from ..balancer.upstreams import HOLDS, LOCK
 from ..errors import Diagnostic
 from ..files import Files
+from ..names import RECOVER_UNIT, UNITS
 from ..runtime import RUNTIME
 from .confirm import disarm
 from .generations import GENERATIONS, OBJECTS, prune
 from .journal import Journal, drop_journal
 from .leftovers import drop_folders, drop_model_folders, drop_users
-from .state import FOLDER, State
+from .state import AGENT_FOLDER, FOLDER, State
+
+# What takes a run back, or ends a removal, after a power loss.
+RECOVERY = (
+    AGENT_FOLDER,
+    f"{UNITS}{RECOVER_UNIT}",
+    f"{UNITS}multi-user.target.wants/{RECOVER_UNIT}",
+)
 
 
 def forget_run(files: Files, state: State | None, journal: Journal) -> None:
@@ -41,12 +50,22 @@ def finish_removal(files: Files, journal: Journal) -> list[Diagnostic]:
         drop_folders(files, folders)
         why = drop_users(before.users_made, folders)
         kept += [Diagnostic("user-stays", one, severity="note") for one in why]
+    _recovery_away(files, journal)
     ours = [one for one in before.folders if not f"{FOLDER}/".startswith(f"{one}/")]
     kept += [_stays(folder, files) for folder in drop_folders(files, ours)]
     drop_journal(files)
     no_record_left(files)
     drop_folders(files, before.folders)
     return kept
+
+
+def _recovery_away(files: Files, journal: Journal) -> None:
+    """From here on no boot ends what is cut short; the link that makes one do so goes last."""
+    paths = [one.path for one in journal.pre_images if one.path.startswith(RECOVERY)]
+    for path in sorted(paths, key=lambda one: one.startswith(RECOVERY[1:])):
+        files.remove(path)
+    if files.live and paths:
+        systemd.daemon_reload()
 
 
 def _folders_back(files: Files, journal: Journal) -> None:

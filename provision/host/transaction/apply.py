@@ -25,7 +25,14 @@ from .before import before_of, missing_folders, units_as_they_are
 from .change import change
 from .changes import View, observe
 from .confirm import arm, awaited, disarm
-from .generations import Generation, checkpoint_named, give_name, prune, save_generation
+from .generations import (
+    Generation,
+    checkpoint_named,
+    give_name,
+    prune,
+    save_generation,
+    written_by_naming,
+)
 from .interrupts import as_interrupt, held_off
 from .journal import (
     Journal,
@@ -61,13 +68,23 @@ def apply(
         return bring(bundle, files, Steps(progress), options or ApplyOptions())
 
 
-def check(bundle: Bundle, files: Files, options: ApplyOptions | None = None) -> ApplyResult:
-    """What apply would do and what would stop it; writes nothing, not even a lock."""
-    return check_bundle(bundle, files, options or ApplyOptions())
+def check(
+    bundle: Bundle, files: Files, options: ApplyOptions | None = None, *, staged: bool = True
+) -> ApplyResult:
+    """What apply would do and what would stop it; writes nothing, not even a lock.
+
+    staged False: without the validation, where an apply that does it follows at once.
+    """
+    return check_bundle(bundle, files, options or ApplyOptions(), staged=staged)
 
 
 def check_bundle(
-    bundle: Bundle, files: Files, options: ApplyOptions, of: int | None = None
+    bundle: Bundle,
+    files: Files,
+    options: ApplyOptions,
+    of: int | None = None,
+    *,
+    staged: bool = True,
 ) -> ApplyResult:
     """The same for a rollback as well. of: the generation whose bundle this is."""
     view = observe(bundle, files, options)
@@ -76,7 +93,7 @@ def check_bundle(
     if view.changes.conflicts:
         code = Exit.CONFLICT
     elif files.live and not view.changes.empty:
-        problems += [*preflight(view, files), *validate(view)]
+        problems += [*preflight(view, files), *(validate(view) if staged else ())]
     if code != Exit.CONFLICT and _errors(problems):
         code = Exit.ERROR
     changed = not view.changes.empty
@@ -125,6 +142,8 @@ def _transact(
     """Journal, change, commit; undo where that fails."""
     aside = copies(files, view.backups, state.generation)
     touched = [*(one.path for one in view.changes.files), *(one.path for one in aside)]
+    if options.checkpoint and view.state:  # a name that guarded nothing is taken back, too
+        touched += written_by_naming(files, view.state.generation, options.checkpoint)
     last = view.journal
     seen = before_of(view, files, [one.path for one in aside])
     seen = dataclasses.replace(seen, files=adopted(files, view.backups, state.generation))
@@ -161,16 +180,14 @@ def _transact(
             undo(view, files, journal, steps, fail("mistake", f"{mistake!r}"))
         raise
     left: list[Diagnostic] = []
-    attempt(left, "tidy up behind the commit", partial(_tidy, files, state, options))
+    attempt(left, "tidy up behind the commit", partial(_tidy, files, state))
     told = (*warnings, *as_warnings(left))
     done = tuple(steps.done)
     return ApplyResult(1, not view.changes.empty, view.changes, done, told, 0, state.generation)
 
 
-def _tidy(files: Files, state: State, options: ApplyOptions) -> None:
+def _tidy(files: Files, state: State) -> None:
     """Behind the commit; where it is cut short or fails, the next run does it."""
-    if options.confirm_seconds is None:
-        disarm(files)  # what waited was taken back by this run
     prune(files, state)
     drop_journal(files)
 

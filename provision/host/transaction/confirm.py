@@ -78,6 +78,15 @@ def arm(
         _start_timer(found, seconds)
 
 
+def forget_stale(files: Files, state: State | None) -> None:
+    """Nobody waits any more for a run that never came to its commit, or that was replaced."""
+    text = files.read(CONFIRMATION)
+    if text is None:
+        return
+    if state is None or loads(Confirmation, text, CONFIRMATION).transaction != state.transaction:
+        disarm(files)
+
+
 def disarm(files: Files, transaction: str | None = None) -> None:
     """Nothing waits any more: of this transaction, or of whichever it is."""
     text = files.read(CONFIRMATION)

@@ -13,6 +13,7 @@ from ..bundle import Artifact, Bundle
 from ..document import dumps, loads
 from ..errors import fail
 from ..files import Files
+from .confirm import forget_stale
 from .state import FOLDER, State
 
 GENERATIONS = f"{FOLDER}/generations"
@@ -110,20 +111,22 @@ def save_generation(files: Files, generation: Generation) -> None:
 
 def give_name(files: Files, number: int, name: str) -> None:
     """Make a generation a checkpoint; another one of that name loses it."""
-    for one in history(files):
-        wanted = (
-            name if one.number == number else None if one.checkpoint == name else one.checkpoint
-        )
-        if wanted != one.checkpoint:
-            changed = dataclasses.replace(one, checkpoint=wanted)
-            files.write(_path(one.number), dumps(changed).encode(), 0o600)
+    for one in _renamed(files, number, name):
+        files.write(_path(one.number), dumps(one).encode(), 0o600)
+
+
+def written_by_naming(files: Files, number: int, name: str) -> tuple[str, ...]:
+    """The files that `give_name` is going to write: what a run that fails has to put back."""
+    return tuple(_path(one.number) for one in _renamed(files, number, name))
 
 
 def prune(files: Files, state: State | None, more: Iterable[int] = ()) -> None:
-    """Take away what is old or was never committed, and programs that nobody needs any more.
+    """Take away what is old or was never committed, programs that nobody needs any more, and the
+    wait for a confirmation that concerns none of what is kept.
 
     more: numbers to be kept besides.
     """
+    forget_stale(files, state)
     current = state.generation if state else 0
     there = numbers(files)
     kept = {number for number in there if number <= current}
@@ -151,6 +154,17 @@ def before(found: Iterable[Generation], state: State) -> Generation | None:
     limit = current.origin if current else state.generation
     older = [one for one in all_of if one.number < limit]
     return max(older, key=lambda one: one.number, default=None)
+
+
+def _renamed(files: Files, number: int, name: str) -> tuple[Generation, ...]:
+    """Those that naming one of them changes, as they are then."""
+    found: list[Generation] = []
+    for one in history(files):
+        other = None if one.checkpoint == name else one.checkpoint
+        wanted = name if one.number == number else other
+        if wanted != one.checkpoint:
+            found.append(dataclasses.replace(one, checkpoint=wanted))
+    return tuple(found)
 
 
 def _load(files: Files, number: int) -> Generation:

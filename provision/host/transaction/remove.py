@@ -14,10 +14,10 @@ from ..balancer.upstreams import drop_holds
 from ..bundle import Bundle
 from ..errors import Diagnostic, Exit, ProvisionError
 from ..files import Files, needs_root
-from ..names import GPU_UNIT, NGINX_FOLDER, NGINX_UNIT, RECOVER_UNIT, SERVICES, TARGET, UNITS
+from ..names import GPU_UNIT, NGINX_FOLDER, NGINX_UNIT, SERVICES, TARGET
 from ..report import ApplyResult, FileChange, Step
 from ..run import which
-from .aftermath import finish_removal, forget_run
+from .aftermath import RECOVERY, finish_removal, forget_run
 from .before import units_of_state
 from .interrupts import as_interrupt, held_off
 from .journal import (
@@ -34,7 +34,7 @@ from .put_back import SAVED, files_back, services_back, settle
 from .removal import Removal, copies, is_edited, look
 from .rolling import Rolling
 from .services import forget_runtime, instance_of, put_back_gpus, put_back_units
-from .state import AGENT_FOLDER, STATE, FileBefore, load_state, own
+from .state import STATE, FileBefore, load_state, own
 from .steps import Steps
 from .undo import as_warnings, cause_of
 from .unit_changes import units_of
@@ -173,16 +173,12 @@ def _services(
 
 
 def _take_files(files: Files, gone: Sequence[FileChange]) -> None:
-    """What units that still run, or a recovery at boot, may call goes last."""
-    last = (
-        AGENT_FOLDER,
-        f"{UNITS}{RECOVER_UNIT}",
-        f"{UNITS}multi-user.target.wants/{RECOVER_UNIT}",
-    )
-    for one in sorted(gone, key=lambda each: (each.path.startswith(last), each.path)):
+    """What a recovery at boot needs stays until the commit."""
+    for one in gone:
         if is_edited(one):
             _copy(files, one.path, one.path + SAVED)
-        files.remove(one.path)
+        if not one.path.startswith(RECOVERY):
+            files.remove(one.path)
 
 
 def _copy(files: Files, path: str, to: str, owner: tuple[int, int] = (0, 0)) -> None:

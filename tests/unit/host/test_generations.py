@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from provision.host.bundle import Artifact, Bundle
-from provision.host.document import from_plain, to_plain
+from provision.host.document import dumps, from_plain, to_plain
 from provision.host.errors import Exit, ProvisionError
 from provision.host.files import Files
 from provision.host.transaction.apply import apply
-from provision.host.transaction.confirm import CONFIRMATION, awaited, confirm
+from provision.host.transaction.confirm import CONFIRMATION, Confirmation, awaited, confirm
 from provision.host.transaction.expire import expire
 from provision.host.transaction.generations import (
     GENERATIONS,
@@ -23,7 +23,9 @@ from provision.host.transaction.generations import (
     load_generation,
     numbers,
 )
+from provision.host.transaction.journal import Journal, save_journal
 from provision.host.transaction.options import ApplyOptions
+from provision.host.transaction.recover import recover
 from provision.host.transaction.remove import remove
 from provision.host.transaction.rollback import rollback
 from provision.host.transaction.state import load_state
@@ -150,6 +152,20 @@ def test_a_failed_apply_leaves_no_generation(files: Files) -> None:
     assert tree(files) == before
 
 
+def test_a_failed_apply_takes_its_checkpoints_name_back(files: Files) -> None:
+    named = ApplyOptions(checkpoint="good")
+    apply(numbered(1), files, quiet)
+    apply(numbered(2), files, quiet, named)
+    before = tree(files)
+    files.at("/etc/hosts").write_text("x")
+    wish = bundle({**FIRST, "/etc/hosts/below": "x"})
+    assert apply(wish, files, quiet, named).exit_code == Exit.ROLLED_BACK
+    files.at("/etc/hosts").unlink()
+    assert tree(files) == before, "the name is where it was"
+    assert apply(wish, files, quiet, named).exit_code == 0
+    assert [one.checkpoint for one in history(files)] == [None, "good", None]
+
+
 def test_unconfirmed_is_taken_back_and_confirmed_stays(files: Files) -> None:
     apply(numbered(1), files, quiet)
     apply(numbered(2), files, quiet, ApplyOptions(confirm_seconds=60))
@@ -168,6 +184,16 @@ def test_unconfirmed_is_taken_back_and_confirmed_stays(files: Files) -> None:
     assert env(files) == b"A=2\n"
     with pytest.raises(ProvisionError, match="no apply waits"):
         confirm(files)
+
+
+def test_of_a_run_that_was_cut_short_nobody_waits_for_a_confirmation(files: Files) -> None:
+    apply(numbered(1), files, quiet)
+    before = tree(files)
+    save_journal(files, Journal(Journal.VERSION, "cut-short", pid=1, generation=2))
+    waiting = Confirmation(Confirmation.VERSION, "cut-short", 2, 1, 0, "/usr/bin/python3")
+    files.write(CONFIRMATION, dumps(waiting).encode())
+    assert recover(files, quiet).exit_code == 0
+    assert tree(files) == before
 
 
 def test_an_unconfirmed_first_apply_is_removed(files: Files) -> None:
