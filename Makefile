@@ -10,7 +10,9 @@ PROVISION_TORTURE_SEED ?= $(shell echo $$RANDOM)
 export PROVISION_TORTURE_SEED := $(PROVISION_TORTURE_SEED)
 # Test processes: many tests wait for others (reloads, time-outs), so one more than usual cores.
 WORKERS ?= 3
-# How much `make torture` does: kills of each of 13 scenarios, kills on a live host, power cuts.
+# Test hosts wait for even more: drains, steady times, time-outs.
+HOST_WORKERS ?= 4
+# How much `make torture` does: kills of each of 17 scenarios, kills on a live host, power cuts.
 KILLS ?= 100
 LIVE_KILLS ?= 60
 POWER_CUTS ?= 8
@@ -55,7 +57,8 @@ check: $(VENV)/.dev
 system-test: $(VENV)/.dev
 	@.ci/packages system
 	@echo "PROVISION_TORTURE_SEED=$$PROVISION_TORTURE_SEED"
-	@$(BIN)/python -m pytest -m system -n $(WORKERS) --dist loadfile tests/system $(PYTEST_ARGS)
+	@$(BIN)/python -m pytest -m system -v -n $(HOST_WORKERS) --dist loadfile --no-loadscope-reorder \
+		tests/system $(PYTEST_ARGS)
 
 torture: $(VENV)/.dev
 	@.ci/packages test

@@ -9,13 +9,17 @@ from pathlib import Path
 
 import pytest
 
+from .machine import CHECKOUT
 from .testbed import image
 from .testbed.fleet import Fleet
 from .testbed.vm import Vm
 
 FLEET_HOSTS = 4
-# Files go to two processes, each whole to one: the longest must not be the last to begin.
-LONGEST = ("test_main_job.py", "test_engines.py", "test_power_loss.py", "test_two_nodes.py")
+# Each file goes whole to one process: the longest must not be the last to begin.
+LONGEST = (
+    *("test_main_job.py", "test_power_loss.py", "test_two_nodes.py"),
+    *("test_fleet.py", "test_load.py"),
+)
 
 
 @pytest.hookimpl(trylast=True)
@@ -48,6 +52,14 @@ def vm(testbed_cache: Path, request: pytest.FixtureRequest) -> Iterator[Vm]:
     name = re.sub(r"\W+", "-", request.module.__name__.rsplit(".", 1)[-1])
     with Vm.clone(name, testbed_cache) as clone:
         yield clone
+
+
+@pytest.fixture(scope="module")
+def container(testbed_cache: Path) -> Iterator[Fleet]:
+    """One container host with the product on it, of this module alone: a fleet of one."""
+    with Fleet.up(1, testbed_cache) as fleet:
+        fleet.install(CHECKOUT)
+        yield fleet
 
 
 @pytest.fixture(scope="module")

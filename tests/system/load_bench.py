@@ -117,6 +117,15 @@ class LoadHost(Host):
                     process.kill()
                     process.wait()
 
+    def apply(self, document: str = "--steady 0 /root/host.yaml") -> dict[str, Any]:
+        """Without waiting whether what was started stays up: the clients would tell."""
+        return super().apply(document)
+
+    def watched(self, instance: str) -> str:
+        """What the watch makes of an instance: "in" or "out" of the balancer, or less sure."""
+        read = json.loads(self.run("cat /run/provision/watch.json"))
+        return str(read["instances"][instance]["state"])
+
     def engine(self, instance: str) -> tuple[int, int]:
         """Port and process of an instance."""
         unit = f"llama-server@{instance}"

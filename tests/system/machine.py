@@ -83,6 +83,15 @@ class Host:
         text = self.run(f"tr '\\0' '\\n' < /proc/{self.pid(unit)}/environ")
         return dict(line.split("=", 1) for line in text.splitlines() if "=" in line)
 
+    def limits_are(self, watts: int | None, persistence: bool | None = None) -> None:
+        """All GPUs at this limit (None: the default), persistence on with a limit unless said."""
+        facts = json.loads(self.run("provision inspect --json"))
+        limits = {gpu["power_limit_watts"] for gpu in facts["volatile"]["gpus"]}
+        modes = {gpu["persistence"] for gpu in facts["volatile"]["gpus"]}
+        defaults = {gpu["power_default_watts"] for gpu in facts["stable"]["gpus"]}
+        assert limits == ({float(watts)} if watts else defaults)
+        assert modes == {watts is not None if persistence is None else persistence}
+
     def wait_active(self, units: Iterable[str]) -> None:
         self.run(
             f"for u in {' '.join(units)} nginx; do for i in $(seq 90); do"

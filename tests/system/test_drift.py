@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from .machine import CHECKOUT, Host
+from .machine import Host
 from .testbed.fleet import Fleet
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(600)]
@@ -52,13 +52,11 @@ class DriftHost(Host):
 
 
 @pytest.fixture(scope="module")
-def host(testbed_cache: Any) -> Iterator[DriftHost]:
-    with Fleet.up(1, testbed_cache) as fleet:
-        fleet.install(CHECKOUT)
-        one = DriftHost(fleet.hosts[0].shell)
-        one.spec(json.dumps(SPEC))
-        one.apply()
-        yield one
+def host(container: Fleet) -> Iterator[DriftHost]:
+    one = DriftHost(container.hosts[0].shell)
+    one.spec(json.dumps(SPEC))
+    one.run("provision apply /root/host.yaml --yes --steady 0 2>&1")
+    yield one
 
 
 def test_a_host_as_it_was_applied(host: DriftHost) -> None:

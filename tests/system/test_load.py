@@ -11,14 +11,12 @@ import json
 import time
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
-from pathlib import Path
 
 import pytest
 
 from provision.host.bundle import WatchSettings
 
 from .load_bench import BINARY, RECORDS, Load, LoadHost, doubles
-from .machine import CHECKOUT
 from .testbed.fleet import Fleet
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(300)]
@@ -69,13 +67,11 @@ HUNG_SECONDS = WATCH.detection_seconds + 2 * PATIENCE_SECONDS
 
 
 @pytest.fixture(scope="module")
-def host(testbed_cache: Path) -> Iterator[LoadHost]:
-    with Fleet.up(1, testbed_cache) as fleet:
-        fleet.install(CHECKOUT)
-        one = LoadHost(fleet)
-        one.spec(SPEC)
-        one.apply()
-        yield one
+def host(container: Fleet) -> Iterator[LoadHost]:
+    one = LoadHost(container)
+    one.spec(SPEC)
+    one.apply()
+    yield one
 
 
 # --- what is to be counted is found where it happens ----------------------------------------------
@@ -141,10 +137,9 @@ def test_all_replicas_restart_one_by_one(host: LoadHost) -> None:
         assert host.engine(name)[0] == port
         assert host.engine(name)[1] != pid, f"{name} was restarted"
         assert host.environment(f"llama-server@{name}")["LOAD_MARK"] == "2"
+    generations = host.generations()
     for name in CHAT:
-        whole = [
-            one for one in host.generations() if one.pid == before[name][1] and one.how == "end"
-        ]
+        whole = [one for one in generations if one.pid == before[name][1] and one.how == "end"]
         assert any(one.ended and one.began < began < one.ended for one in whole), (
             f"{name} had streams when the apply began"
         )
@@ -183,7 +178,11 @@ def test_one_is_killed(host: LoadHost) -> None:
     with host.load("killed") as load:
         host.run(f"kill -KILL {pid}")
         at = time.time()
-        # RestartSec=15 and its way back into the balancer.
+        load.until(lambda: host.watched("chat.2") == "out")
+        unit = "llama-server@chat.2"
+        state = host.run(f"systemctl show -p SubState --value {unit}").strip()
+        if state == "auto-restart":  # now, not in the seconds that systemd waits; or it is back
+            host.run(f"systemctl restart {unit}")
         load.until(lambda: load.served_by(port, at), seconds=60)
     died = host.lives()[port, pid]
     victims = {

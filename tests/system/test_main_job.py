@@ -23,22 +23,24 @@ instances:
     engine: llama-server
     model: /opt/models/tiny.gguf
     gpus: {node: 0}
+    numa: {nodes: [0], memory: bind}
     replicas: 2
     context: 256
-  deep:
+  direct:
     engine: llama-server
     model: /opt/models/tiny.gguf
     gpus: {node: 1}
-    numa: {nodes: [1], memory: bind}
+    pin: numactl
     context: 256
+    env: {LLAMA_MARK: 'a $b %c "d"'}
 gpu_settings:
   persistence: true
   power_limit_watts: 400
 proxy:
   listen: 8080
 """
-MARKED = SPEC.replace("  deep:\n", "  deep:\n    env: {LLAMA_MARK: 'a $b %c \"d\"'}\n")
-UNITS = ("llama-server@chat.0", "llama-server@chat.1", "llama-server@deep.0")
+UNITS = ("llama-server@chat.0", "llama-server@chat.1", "llama-server@direct.0")
+CHAT, OTHER_CHAT, DIRECT = UNITS
 
 
 @pytest.fixture(scope="module")
@@ -72,33 +74,39 @@ def test_apply_brings_it_up_and_verify_is_green(host: VmHost) -> None:
     assert result["changed"] is True
     report = host.verify()
     aspects = {(one["subject"], one["aspect"]) for one in report["checks"]}
-    for name in ("chat.0", "chat.1", "deep.0"):
-        for aspect in ("unit", "cpus", "cpuset", "memory-policy", "memory", "environment"):
+    for name in ("chat.0", "chat.1", "direct.0"):
+        for aspect in ("unit", "cpus", "memory-policy", "memory", "environment"):
             assert (name, aspect) in aspects
+        assert ((name, "cpuset") in aspects) is name.startswith("chat"), "systemd's form alone"
         for aspect in ("port", "ready", "token", "proxy"):
             assert (name, aspect) in aspects
 
 
+def test_instances_that_did_not_run_load_at_the_same_time(host: VmHost) -> None:
+    keys = ("InactiveExitTimestampMonotonic", "ActiveEnterTimestampMonotonic")
+    begun, ready = (
+        [int(host.run(f"systemctl show -p {key} --value {unit}")) for unit in UNITS] for key in keys
+    )
+    assert max(begun) < min(ready)
+
+
 def test_pins_are_what_proc_says(host: VmHost) -> None:
     """The claims of verify, from the kernel itself."""
-    cpus: dict[str, set[int]] = {}
-    for unit in UNITS:
-        pid = host.pid(unit)
-        threads = host.run(f"grep -h Cpus_allowed_list /proc/{pid}/task/*/status")
-        lists = {line.split()[1] for line in threads.splitlines()}
-        assert len(lists) == 1, lists
-        cpus[unit] = {cpu for part in lists.pop().split(",") for cpu in _span(part)}
-        group = host.run(f"cut -d: -f3 /proc/{pid}/cgroup").strip()
+    cpus = {unit: _cpus_of_threads(host, unit) for unit in UNITS}
+    assert cpus[CHAT] | cpus[OTHER_CHAT] == {0, 1}
+    assert not cpus[CHAT] & cpus[OTHER_CHAT]
+    assert cpus[DIRECT] == {2, 3}
+    for unit in (CHAT, OTHER_CHAT):
+        group = host.run(f"cut -d: -f3 /proc/{host.pid(unit)}/cgroup").strip()
         effective = host.run(f"cat '/sys/fs/cgroup{group}/cpuset.cpus.effective'").strip()
-        assert {c for part in effective.split(",") for c in _span(part)} == cpus[unit]
-    assert cpus[UNITS[0]] | cpus[UNITS[1]] == {0, 1}
-    assert not cpus[UNITS[0]] & cpus[UNITS[1]]
-    assert cpus[UNITS[2]] <= {2, 3}
-    pages = host.run(f"grep anon= /proc/{host.pid(UNITS[2])}/numa_maps")
-    assert "bind:1" in pages
+        assert _cpus(effective) == cpus[unit]
+        assert host.run(f"cat '/sys/fs/cgroup{group}/cpuset.mems.effective'").strip() == "0"
+    pages = host.run(f"grep anon= /proc/{host.pid(CHAT)}/numa_maps")
+    assert "bind:0" in pages
     anonymous = [line.split() for line in pages.splitlines() if "file=" not in line]
-    assert anonymous and not any(word.startswith("N0=") for one in anonymous for word in one)
-    assert "prefer" in host.run(f"head -50 /proc/{host.pid(UNITS[0])}/numa_maps")
+    assert anonymous and not any(word.startswith("N1=") for one in anonymous for word in one)
+    assert "prefer" in host.run(f"head -50 /proc/{host.pid(DIRECT)}/numa_maps")
+    assert host.run(f"systemctl show -p CPUAffinity --value {DIRECT}").strip() == "", "numactl's"
 
 
 def test_gpu_environment_and_settings_hold(host: VmHost) -> None:
@@ -109,7 +117,8 @@ def test_gpu_environment_and_settings_hold(host: VmHost) -> None:
         assert values["CUDA_VISIBLE_DEVICES"].startswith("GPU-")
         seen.append(values["CUDA_VISIBLE_DEVICES"])
     assert len(set(seen)) == 3
-    _limits_are(host, 400)
+    assert host.environment(DIRECT)["LLAMA_MARK"] == 'a $b %c "d"'
+    host.limits_are(400)
 
 
 def test_a_streamed_chat_completion_through_nginx(host: VmHost) -> None:
@@ -121,7 +130,7 @@ def test_a_streamed_chat_completion_through_nginx(host: VmHost) -> None:
             "ignore_eos": True,  # weights at random end an answer at random, too
         }
     )
-    for path in ("/v1/chat/completions", "/deep/v1/chat/completions"):
+    for path in ("/v1/chat/completions", "/direct/v1/chat/completions"):
         said = host.run(
             f"curl -sN -m 60 http://127.0.0.1:8080{path}"
             f" -H 'Content-Type: application/json' -d '{body}'"
@@ -148,37 +157,13 @@ def test_second_apply_writes_and_restarts_nothing(host: VmHost) -> None:
     assert host.code("provision diff /root/host.yaml")[0] == 0
 
 
-def test_changed_environment_restarts_that_instance_alone(host: VmHost) -> None:
-    units = host.invocations(UNITS)
-    host.spec(MARKED)
-    code, said = host.code("provision diff /root/host.yaml")
-    assert code == 2 and "LLAMA_MARK" in said
-    host.apply()
-    after = host.invocations(UNITS)
-    changed = {unit for unit in units if units[unit] != after[unit]}
-    assert changed == {"llama-server@deep.0"}
-    assert host.environment(UNITS[2])["LLAMA_MARK"] == 'a $b %c "d"'
-
-
-def test_a_gpu_setting_that_is_dropped_goes_back_alone(host: VmHost) -> None:
-    units = host.invocations(UNITS)
-    host.spec(MARKED.replace("  power_limit_watts: 400\n", ""))
-    assert host.apply()["changed"] is True
-    _limits_are(host, None, persistence=True)
-    host.spec(MARKED)
-    assert host.apply()["changed"] is True
-    _limits_are(host, 400)
-    after = host.invocations(UNITS)
-    assert {unit: after[unit] for unit in UNITS} == {unit: units[unit] for unit in UNITS}
-
-
 def test_reboot_brings_all_of_it_back(host: VmHost) -> None:
     """Also for a plan that was saved before: what is valid for one boot alone is no part of it."""
     host.run("provision plan /root/host.yaml -o /root/plan.json")
     host.vm.reboot()
     host.wait_active(UNITS)
     host.verify()
-    _limits_are(host, 400)
+    host.limits_are(400)
     assert host.apply("/root/plan.json")["changed"] is False
 
 
@@ -192,24 +177,23 @@ def test_remove_leaves_the_machine_as_it_was(host: VmHost, before: set[str]) -> 
     assert units == ""
     assert host.run("systemctl is-active nginx").strip() == "active"
     host.run("diff /etc/passwd /root/passwd.before && diff /etc/group /root/group.before")
-    _limits_are(host, None)
+    host.limits_are(None)
     code, said = host.code("provision remove --yes")
     assert code == 0, said
 
 
-def _limits_are(host: VmHost, watts: int | None, persistence: bool | None = None) -> None:
-    """All GPUs at this limit (None: the default), persistence on with a limit unless said."""
-    facts = json.loads(host.run("provision inspect --json"))
-    limits = {gpu["power_limit_watts"] for gpu in facts["volatile"]["gpus"]}
-    modes = {gpu["persistence"] for gpu in facts["volatile"]["gpus"]}
-    defaults = {gpu["power_default_watts"] for gpu in facts["stable"]["gpus"]}
-    assert limits == ({float(watts)} if watts else defaults)
-    assert modes == {watts is not None if persistence is None else persistence}
+def _cpus_of_threads(host: VmHost, unit: str) -> set[int]:
+    """The CPUs that all threads of the unit's main process may run on."""
+    threads = host.run(f"grep -h Cpus_allowed_list /proc/{host.pid(unit)}/task/*/status")
+    lists = {line.split()[1] for line in threads.splitlines()}
+    assert len(lists) == 1, lists
+    return _cpus(lists.pop())
 
 
-def _span(part: str) -> range:
-    first, _, last = part.partition("-")
-    return range(int(first), int(last or first) + 1)
+def _cpus(text: str) -> set[int]:
+    """`0-1,4` as numbers."""
+    spans = [part.partition("-") for part in text.split(",")]
+    return {cpu for first, _, last in spans for cpu in range(int(first), int(last or first) + 1)}
 
 
 def _delta(piece: str) -> str | None:

@@ -1,8 +1,9 @@
-"""The power goes off in the middle of an apply: after the boot all is old or all is new, unhelped.
+"""The power goes off while something changes: after the boot all is old or all is new, unhelped.
 
 A real ext4 with its journal on a virtual disk. A killed QEMU loses the guest's page cache, and
 keeps what the guest has synced: that is what a power loss does. When it comes is drawn from
-PROVISION_TORTURE_SEED; what the machine does at that moment is another thing each time.
+PROVISION_TORTURE_SEED; what the machine does at that moment is another thing each time. And what
+was applied with --confirm goes back by itself where the power is lost before anybody confirms.
 """
 
 from __future__ import annotations
@@ -10,7 +11,9 @@ from __future__ import annotations
 import json
 import os
 import random
+import tempfile
 import time
+from pathlib import Path
 
 import pytest
 
@@ -20,6 +23,7 @@ from provision.host.facts import Facts
 from tests.torture.sampling import seed_of
 
 from .machine import CHECKOUT, Host
+from .testbed import product
 from .testbed.vm import Vm
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(7200)]
@@ -38,9 +42,12 @@ proxy:
 """
 CHANGED = SPEC.replace("context: 256\n", "context: 512\n    env: {LLAMA_MARK: '1'}\n")
 BARE, OLD, NEW = "/root/bare.json", "/root/old.json", "/root/new.json"
-AGENT = "PYTHONPATH=/opt/provision/lib python3 -P -m provision.host"
-# What an apply takes here from its journal to its end; a cut behind it is one of nothing.
-APPLY_SECONDS = 40.0
+AGENT = f"PYTHONPATH=/opt/agent:{product.LIBRARY} python3 -P -m host"
+# What is cut, and the seconds that it takes here from its journal to its end: a cut behind that is
+# one of nothing. `unconfirmed`: an apply that came to its end.
+KINDS = {"first": 40.0, "update": 40.0, "rollback": 40.0, "remove": 12.0, "unconfirmed": 5.0}
+DEAR = {"rollback"}  # two applies come first: only where all kinds are cut
+TAKEN_BACK_SECONDS = 300.0
 # Compares disk and processes with a bundle, and looks for what only the other bundle has.
 ORACLE = r"""
 import base64, json, os, subprocess, sys
@@ -78,9 +85,10 @@ LEFT = (
 
 @pytest.fixture(scope="module")
 def host(vm: Vm) -> Host:
-    vm.install(CHECKOUT)
+    with tempfile.TemporaryDirectory() as folder:  # the host half alone: it is planned here
+        staged = product.stage(CHECKOUT, Path(folder) / "lib", vm.image)
+        vm.put(staged / "provision" / "host", "/opt/agent/host")
     one = Host(vm.shell)
-    # Planned here: there it would take half a minute.
     request = dumps(pipeline.request(pipeline.read(SPEC, "host.yaml").spec))
     facts = loads(Facts, one.run(f"{AGENT} inspect", input=request).encode(), "facts")
     for spec, document in ((SPEC, OLD), (CHANGED, NEW)):
@@ -94,38 +102,80 @@ def host(vm: Vm) -> Host:
 def test_power_loss_leaves_all_old_or_all_new(host: Host, vm: Vm, testrun_uid: str) -> None:
     seed = seed_of(testrun_uid)
     numbers = random.Random(f"{seed}/power")
+    chosen = sorted(KINDS if len(KINDS) <= CUTS else KINDS.keys() - DEAR)
+    kinds = numbers.sample(chosen, len(chosen))
     stands = BARE
-    if numbers.random() < 0.5:  # else the first apply of all is cut
-        code, said = host.code(f"{AGENT} apply < {OLD}")
-        assert code == 0, said
-        host.run("sync")
-        stands = OLD
     for number in range(CUTS):
-        wanted = NEW if stands == OLD else OLD
-        seconds = numbers.uniform(0, APPLY_SECONDS)
-        where = f"PROVISION_TORTURE_SEED={seed}: cut {number}, {seconds:.1f} s after the journal"
-        where += f", {stands} stands, {wanted} is applied"
+        kind = kinds[number % len(kinds)]
+        stands = _prepared(host, kind, stands)
+        wanted = BARE if kind == "remove" else NEW if stands == OLD else OLD
+        seconds = numbers.uniform(0, KINDS[kind])
+        where = f"PROVISION_TORTURE_SEED={seed}: cut {number} of {kind}, after {seconds:.1f} s"
+        where += f", {stands} stands, {wanted} is to come"
         print(where)
-        host.run(
-            f"systemd-run -q --unit=apply-{number} -p Environment=PYTHONPATH=/opt/provision/lib"
-            f" -p StandardInput=file:{wanted} python3 -P -m provision.host apply;"
-            " for i in $(seq 1200); do [ -e /var/lib/provision/journal.json ] && break;"
-            " sleep 0.05; done"
-        )
+        _begin(host, kind, wanted, f"cut-{number}")
         time.sleep(seconds)
         vm.power_off_hard()
         booted = vm.boot()
-        host.run("systemctl is-system-running --wait", check=False, timeout=400)
-        wrong = {one: _wrong(host, one) for one in (stands, wanted)}
+        if kind == "unconfirmed":
+            _wait_taken_back(host, where)
+        else:
+            host.run("systemctl is-system-running --wait", check=False, timeout=400)
+        allowed = (stands,) if kind == "unconfirmed" else (stands, wanted)
+        wrong = {one: _wrong(host, one) for one in allowed}
         stands = min(wrong, key=lambda one: len(wrong[one]))
         print(f"    {stands} stands after a boot of {booted:.1f} s")
         recovered = host.run("journalctl -b -o cat -u provision-recover --no-pager", check=False)
         assert not wrong[stands], f"{where}: {wrong}\n{recovered}"
         if stands != BARE:
             assert _answer(host) == "200", f"{where}: the proxy does not answer\n{recovered}"
-    code, said = host.code(f"{AGENT} apply < {wanted}")
+    _done(host, "remove")
+    assert _wrong(host, BARE) == []
+
+
+def _prepared(host: Host, kind: str, stands: str) -> str:
+    """What stands once this kind can begin; a rollback has something to go back to then."""
+    if kind == "first" and stands != BARE:
+        _done(host, "remove")
+        stands = BARE
+    if kind in ("update", "rollback", "remove") and stands == BARE:
+        _done(host, f"apply < {OLD}")
+        stands = OLD
+    if kind == "rollback":
+        stands = NEW if stands == OLD else OLD
+        _done(host, f"apply < {stands}")
+    host.run("sync")
+    return stands
+
+
+def _begin(host: Host, kind: str, wanted: str, unit: str) -> None:
+    """Start what is to be cut and wait for its journal; of the last kind wait for the end."""
+    if kind == "unconfirmed":
+        _done(host, f"apply --confirm 3600 < {wanted}")
+        return
+    words = kind if kind in ("rollback", "remove") else "apply"
+    host.run(
+        f"systemd-run -q --unit={unit} -p Environment=PYTHONPATH=/opt/agent:{product.LIBRARY}"
+        f" -p StandardInput=file:{wanted} python3 -P -m host {words};"
+        " for i in $(seq 1000); do [ -e /var/lib/provision/journal.json ] && exit;"
+        f" systemctl is-active -q {unit} || break; sleep 0.1; done;"
+        f" journalctl -o cat -u {unit} --no-pager | grep -q '^ok' || exit 1"
+    )
+
+
+def _wait_taken_back(host: Host, where: str) -> None:
+    """Until nothing waits any more: the timer that the boot set off has come to its end."""
+    deadline = time.monotonic() + TAKEN_BACK_SECONDS
+    waits = "ls /var/lib/provision/confirm.json /var/lib/provision/journal.json 2>/dev/null;"
+    waits += " systemctl is-active provision-unconfirmed.service | grep -v inactive"
+    while host.run(waits, check=False):
+        assert time.monotonic() < deadline, f"{where}: it was not taken back"
+        time.sleep(2)
+
+
+def _done(host: Host, words: str) -> None:
+    code, said = host.code(f"{AGENT} {words}")
     assert code == 0, said
-    assert _wrong(host, wanted) == []
 
 
 def _wrong(host: Host, document: str) -> list[str]:

@@ -9,12 +9,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from .machine import CHECKOUT, Host, install_nvml
+from .machine import Host, install_nvml
 from .testbed.fleet import Fleet
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(900)]
@@ -45,15 +44,13 @@ FINGERPRINTS = (
 
 
 @pytest.fixture(scope="module")
-def host(testbed_cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
-    with Fleet.up(1, testbed_cache) as fleet:
-        fleet.install(CHECKOUT)
-        shell = fleet.hosts[0].shell
-        install_nvml(shell, tmp_path_factory.mktemp("nvml"), ("0000:01:00.0", "0000:41:00.0"))
-        one = Host(shell)
-        one.spec(SPEC)
-        one.run(f"provision plan /root/host.yaml -o {PLAN}")
-        yield one
+def host(container: Fleet, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
+    shell = container.hosts[0].shell
+    install_nvml(shell, tmp_path_factory.mktemp("nvml"), ("0000:01:00.0", "0000:41:00.0"))
+    one = Host(shell)
+    one.spec(SPEC)
+    one.run(f"provision plan /root/host.yaml -o {PLAN}")
+    yield one
 
 
 def test_apply_carries_out_exactly_what_render_says(host: Host) -> None:
@@ -123,18 +120,16 @@ def test_a_new_plan_changes_what_is_new_in_it(host: Host) -> None:
     host.verify()
 
 
-def test_guard_refuses_to_start_without_its_gpu(host: Host) -> None:
-    """A card that fell off the bus: the instance must not start on the CPU in silence."""
+def test_an_instance_waits_for_its_gpu_and_never_starts_without_it(host: Host) -> None:
+    """A card that fell off the bus: no start on the CPU in silence. It may only be late, too."""
     table, unit = "/etc/nvml-standin.tsv", UNITS[0]
-    host.spec(SPEC)
     uuid = host.environment(unit)["CUDA_VISIBLE_DEVICES"]
     host.run(f"cp {table} /root/table; grep -v {uuid} /root/table > {table}")
-    said = host.code(f"timeout 200 systemctl restart {unit}")[1]
-    journal = host.run(f"journalctl -u {unit} -n 30 --no-pager -o cat")
-    assert uuid in journal, said + journal
-    assert host.run(f"systemctl is-active {unit}", check=False).strip() != "active"
-    host.run(f"cp /root/table {table}; systemctl reset-failed {unit}")
-    host.apply()
+    host.run(f"systemctl restart --no-block {unit}; sleep 8")
+    assert host.run(f"systemctl show -p SubState --value {unit}").strip() == "start-pre"
+    assert host.pid(unit) == 0
+    host.run(f"cp /root/table {table}; systemctl start {unit}")
+    assert host.environment(unit)["CUDA_VISIBLE_DEVICES"] == uuid
     host.verify()
 
 

@@ -4,34 +4,21 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from ..machine import Host
 from ..testbed.shell import Shell
 from .picture import Picture
+from .traces import DROP_IN, FAULTS_ON, LEFT, MAIL, RUN
 
-CHAT, MAIL = "llama-server@chat.0.service", "llama-server@mail.0.service"
+CHAT = "llama-server@chat.0.service"
 TINY = "/opt/models/tiny.gguf"
 FAULTY = "/opt/faulty/llama-server"
-RUN = "/run/faults"  # what the tests write while a fault is on
-DROP_IN = f"/run/systemd/system/{MAIL}.d/99-fault.conf"
 ENGINE = Path(__file__).with_name("faulty_engine.py")
 # Six seconds more for every start would be most of these tests' time; one row is about them.
 APPLY = "apply /root/host.yaml --yes --steady 0"
-_LEFT = (
-    "find /etc /run /usr/local /var/lib /opt /root -name '.provision-*';"
-    " ls -d /var/lib/provision/journal.json /var/lib/provision/pending.json"
-    " /var/lib/provision/confirm.json 2>/dev/null;"
-    " systemctl list-units --all --plain --no-legend 'provision-unconfirmed*';"
-    " grep -s '\"apply\"' /run/provision/balancer.json; true"
-)
-_FAULTS_ON = (
-    "mount | grep -E '^faults |/mnt/';"
-    f" find {RUN} {DROP_IN} /etc/ld.so.preload ! -type d 2>/dev/null;"
-    " systemctl list-jobs --no-legend; systemctl list-units --plain --no-legend 'fault-*'; true"
-)
 
 
 class Bed(Host):
@@ -52,10 +39,17 @@ class Bed(Host):
 
     # --- what is wanted ---------------------------------------------------------------------------
 
-    def want(self, *, listen: int = 8080, **mail: Any) -> str:
+    def want(
+        self,
+        *,
+        listen: int = 8080,
+        others: Mapping[str, Mapping[str, Any]] | None = None,
+        **mail: Any,
+    ) -> str:
         """Write a host.yaml that differs from the last one in mail; its mark.
 
-        mail: more keys of that instance. listen: the port of the proxy.
+        mail: more keys of that instance. listen: the port of the proxy. others: further instances,
+        with the keys that they have besides.
         """
         self._mark += 1
         mark = str(self._mark)
@@ -67,9 +61,10 @@ class Bed(Host):
             "context": 256,
         }
         env = {"LLAMA_MARK": mark, **mail.pop("env", {})}
+        further = {name: {**plain, **keys} for name, keys in (others or {}).items()}
         wanted = {
             "version": 1,
-            "instances": {"chat": plain, "mail": {**plain, "env": env, **mail}},
+            "instances": {"chat": plain, "mail": {**plain, "env": env, **mail}, **further},
             "proxy": {"listen": listen},
         }
         self._texts[mark] = json.dumps(wanted)
@@ -107,17 +102,21 @@ class Bed(Host):
         assert code == 0, said
         self.is_green(mark)
 
+    def as_it_stands(self) -> str:
+        """Write the host.yaml of the last apply that was good; its mark."""
+        self.spec(self._texts[self._stands])
+        return self._stands
+
     def stands(self) -> None:
         """For the last apply that was good the host is as planned: it has nothing to do."""
-        self.spec(self._texts[self._stands])
+        self.as_it_stands()
         code, said = self.applied()
         assert code == 0 and "Nothing to change" in said, said
 
     def is_green(self, mark: str) -> None:
-        """This mail runs, all claims are proven, both ways in answer."""
+        """After an apply, which has proven its claims: this mail runs, both ways in answer."""
         assert self.live_mark() == mark
         self._stands = mark
-        self.verify()
         self.answers()
 
     def answers(self, *ways: str) -> None:
@@ -147,11 +146,11 @@ class Bed(Host):
 
     def nothing_left(self) -> None:
         """No journal, no temporary file, no timer, nobody kept out of the balancer by an apply."""
-        assert self.run(_LEFT) == ""
+        assert self.run(LEFT) == ""
 
     def no_fault_is_on(self) -> None:
         """What the row before did to the host is undone: of the tests, not of the product."""
-        assert self.run(_FAULTS_ON) == ""
+        assert self.run(FAULTS_ON) == ""
 
     # --- faults -----------------------------------------------------------------------------------
 
@@ -196,16 +195,14 @@ class Bed(Host):
     @contextlib.contextmanager
     def just_before_the_journal(self, line: str) -> Iterator[None]:
         """Root runs this when all checks are over: units have to change, since a program that
-        looks at them is stood in for. It is called once for the question and once for the run."""
+        looks at them is stood in for. Where nobody is asked it is called once."""
         path = "/usr/local/sbin/systemd-analyze"
-        text = f"#!/bin/sh\nif [ -e {RUN}/asked ]; then {line}; fi; touch {RUN}/asked\n"
-        self.run(
-            f"cat > {path}; chmod 755 {path}", input=f'{text}exec /usr/bin/systemd-analyze "$@"'
-        )
+        text = f'#!/bin/sh\n{line}\nexec /usr/bin/systemd-analyze "$@"'
+        self.run(f"cat > {path}; chmod 755 {path}", input=text)
         try:
             yield
         finally:
-            self.run(f"rm -f {path} {RUN}/asked")
+            self.run(f"rm -f {path}")
 
     @contextlib.contextmanager
     def while_mail_starts(self, line: str, *, every_time: bool = False) -> Iterator[None]:

@@ -45,6 +45,16 @@ class Beds:
             raise
         return bed
 
+    def stand(self, failed: int) -> None:
+        """After the rows of a file, if all went well: nothing differs from the last good apply.
+
+        Each row compares pictures; what those do not show, nginx's loaded upstreams for one, is
+        found here.
+        """
+        if self._bed is not None and failed == self._failed:
+            self._bed.verify()
+            self._bed.stands()
+
     def down(self) -> None:
         self._stack.close()
         self._bed = None
@@ -55,6 +65,12 @@ def beds(testbed_cache: Path) -> Iterator[Beds]:
     one = Beds(testbed_cache)
     yield one
     one.down()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def stands_in_the_end(beds: Beds, request: pytest.FixtureRequest) -> Iterator[None]:
+    yield
+    beds.stand(request.session.testsfailed)
 
 
 @pytest.fixture

@@ -3,9 +3,8 @@
 
     no-token       /health is fine, but not one token comes
     one-token      it dies as soon as its first token is sent
-    dies           it works until the file DIES_AT exists, then it dies
-    five-seconds   it works for so long, then it dies
-    deaf           it works and ignores SIGTERM
+    five-seconds   it works for so long, then it dies; on a slow machine not before its first token
+    deaf           it works and ignores SIGTERM, until the file DIES_AT exists: then it dies
     never          it listens and never gets ready
 
 Everything but serving is done by the real program: versions, help.
@@ -25,6 +24,9 @@ from pathlib import Path
 REAL = "/usr/local/bin/llama-server"
 FAULT = os.environ.get("FAULT", "")
 DIES_AT = Path("/run/faults/die")
+LIVES_SECONDS = 5
+AFTER_TOKEN_SECONDS = 3  # at least: less than an apply waits
+asked = threading.Event()
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -40,6 +42,7 @@ class Handler(BaseHTTPRequestHandler):
             self._json(200, {"data": []})
 
     def do_POST(self) -> None:
+        asked.set()
         self.rfile.read(int(self.headers.get("Content-Length") or 0))
         count = 0 if FAULT == "no-token" else 1
         text = "x" * count
@@ -72,7 +75,9 @@ def die_when_told() -> None:
 
 
 def die_after_five_seconds() -> None:
-    time.sleep(5)
+    dies = time.monotonic() + LIVES_SECONDS
+    asked.wait()
+    time.sleep(max(AFTER_TOKEN_SECONDS, dies - time.monotonic()))
     print("faulty engine: dying after five seconds", file=sys.stderr, flush=True)
     os._exit(3)
 
@@ -83,7 +88,6 @@ def main() -> None:
         os.execv(REAL, [REAL, *words])
     if FAULT == "deaf":
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    if FAULT == "dies":
         threading.Thread(target=die_when_told, daemon=True).start()
     if FAULT == "five-seconds":
         threading.Thread(target=die_after_five_seconds, daemon=True).start()

@@ -11,12 +11,14 @@ pytestmark = [pytest.mark.system, pytest.mark.timeout(300)]
 ENV = "/etc/provision/instances/mail.0.env"
 STATE = "/var/lib/provision/state.json"
 BACKUPS = "/var/lib/provision/backups"
+# All that read the record, by the same lines; the first three for each way to spoil it.
+VERBS = (APPLY, "recover", "remove --yes", "status", "verify", "rollback --yes")
 FOREIGN = "/etc/tmpfiles.d/provision.conf"
 
 
 @fault("a file of ours was edited by hand", 3)
 def test_edited_by_hand(bed: Bed, code: int) -> None:
-    mark = bed.want()
+    mark = bed.as_it_stands()
     path = "/etc/systemd/system/llama-server@mail.0.service.d/10-provision.conf"
     bed.run(f"echo '# by hand' >> {path}")
     before = bed.picture()
@@ -46,7 +48,6 @@ def test_foreign_file(bed: Bed, code: int) -> None:
     bed.heals(mark, "--adopt")
     assert "of somebody else" not in bed.run(f"cat {FOREIGN}")
     assert bed.run(f"grep -rl 'of somebody else' {BACKUPS}")
-    assert bed.applied()[0] == 0
     gone, said = bed.provision("remove --yes")
     assert gone == 0, said
     assert bed.run(look) == foreign
@@ -59,7 +60,7 @@ def test_foreign_file(bed: Bed, code: int) -> None:
 @fault("the record in `/var/lib/provision` is lost", 0)
 def test_state_is_lost(bed: Bed, code: int) -> None:
     """Files that stand there as wanted are ours again: none is written, nothing is restarted."""
-    bed.stands()
+    bed.as_it_stands()
     bed.run("rm -rf /var/lib/provision")
     before = bed.picture()
     found, said = bed.provision("remove --yes")
@@ -78,7 +79,7 @@ def test_state_is_lost(bed: Bed, code: int) -> None:
 
 @fault("the record is lost, and a file was edited by hand", 3)
 def test_state_is_lost_and_a_file_edited(bed: Bed, code: int) -> None:
-    bed.stands()
+    bed.as_it_stands()
     bed.run(f"rm -rf /var/lib/provision; cp -p {ENV} /root/kept; echo EDITED=1 >> {ENV}")
     before = bed.picture()
     said = bed.fails(code, ENV, "hint:")
@@ -87,35 +88,27 @@ def test_state_is_lost_and_a_file_edited(bed: Bed, code: int) -> None:
     bed.run(f"cp -p /root/kept {ENV}")
     found, said = bed.applied()
     assert found == 0, said
-    bed.stands()
+    bed.nothing_left()
+    bed.answers()
 
 
 @fault("the record was written by a newer version", 1)
 def test_state_is_newer(bed: Bed, code: int) -> None:
     bed.want()
     _spoiled(bed, code, 'sed -i \'s/^  "version": 1/  "version": 99/\'', "99", "version")
-    bed.stands()
 
 
 @fault("the record is damaged", 1)
 def test_state_is_damaged(bed: Bed, code: int) -> None:
     bed.want()
-    _spoiled(bed, code, "truncate -s 300", "not JSON", "hint:")
-    bed.stands()
+    _spoiled(bed, code, "truncate -s 300", "not JSON", "hint:", verbs=VERBS[:3])
 
 
-def _spoiled(bed: Bed, code: int, how: str, *words: str) -> None:
+def _spoiled(bed: Bed, code: int, how: str, *words: str, verbs: tuple[str, ...] = VERBS) -> None:
     """With the State spoiled every command ends with a sentence and changes nothing."""
     bed.run(f"cp -p {STATE} /root/state.json; {how} {STATE}")
     before = bed.picture()
-    for verb in (
-        APPLY,
-        "remove --yes",
-        "verify",
-        "status",
-        "rollback --yes",
-        "recover",
-    ):
+    for verb in verbs:
         bed.fails(code, STATE, *words, verb=verb)
     bed.is_untouched(before)
     bed.run(f"cp -p /root/state.json {STATE}")
