@@ -38,6 +38,7 @@ gpu_settings:
   power_limit_watts: 400
 proxy:
   listen: 8080
+  watch: {interval_seconds: 20}  # under emulation each look costs much
 """
 UNITS = ("llama-server@chat.0", "llama-server@chat.1", "llama-server@direct.0")
 CHAT, OTHER_CHAT, DIRECT = UNITS

@@ -113,10 +113,14 @@ def test_power_loss_leaves_all_old_or_all_new(host: Host, vm: Vm, testrun_uid: s
         where = f"PROVISION_TORTURE_SEED={seed}: cut {number} of {kind}, after {seconds:.1f} s"
         where += f", {stands} stands, {wanted} is to come"
         print(where)
+        host.run("echo synced > /root/synced; sync /root/synced /root")
         _begin(host, kind, wanted, f"cut-{number}")
         time.sleep(seconds)
+        host.run(f"echo lost > /root/not-synced-{number}")
         vm.power_off_hard()
         booted = vm.boot()
+        assert host.run("cat /root/synced") == "synced\n"
+        assert host.run(f"cat /root/not-synced-{number}", check=False) == "", "a cut of nothing"
         if kind == "unconfirmed":
             _wait_taken_back(host, where)
         else:
