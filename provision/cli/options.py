@@ -6,9 +6,6 @@ from pathlib import Path
 
 import click
 
-spec_argument = click.argument("host_yaml", metavar="HOST.YAML", type=click.Path(path_type=Path))
-"""The file, `-` for stdin."""
-
 plan_argument = click.argument(
     "host_yaml", metavar="HOST.YAML|PLAN.JSON", type=click.Path(path_type=Path)
 )

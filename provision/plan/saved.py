@@ -14,7 +14,6 @@ from provision.host.facts import Facts, InspectRequest
 
 from .plan import Plan, PlanSource
 
-_STANDARD_INPUT = "-"
 _PATHS = "paths:"  # every path is a part of its own: a model that has come since changes no plan
 _MIB_OF_GIB = 1024
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from .. import systemd
 from ..balancer.upstreams import HOLDS, LOCK
-from ..errors import Diagnostic
+from ..errors import Diagnostic, ProvisionError
 from ..files import Files
 from ..names import RECOVER_UNIT, UNITS
 from ..runtime import RUNTIME
@@ -12,14 +14,10 @@ from .confirm import disarm
 from .generations import GENERATIONS, OBJECTS, prune
 from .journal import Journal, drop_journal
 from .leftovers import drop_folders, drop_model_folders, drop_users
-from .state import AGENT_FOLDER, FOLDER, State
+from .state import AGENT_FOLDER, FOLDER, Before, State
 
-# What takes a run back, or ends a removal, after a power loss.
-RECOVERY = (
-    AGENT_FOLDER,
-    f"{UNITS}{RECOVER_UNIT}",
-    f"{UNITS}multi-user.target.wants/{RECOVER_UNIT}",
-)
+# At a boot they have the agent take a run back, or end a removal.
+_BOOT_UNIT = (f"{UNITS}{RECOVER_UNIT}", f"{UNITS}multi-user.target.wants/{RECOVER_UNIT}")
 
 
 def forget_run(files: Files, state: State | None, journal: Journal) -> None:
@@ -50,7 +48,7 @@ def finish_removal(files: Files, journal: Journal) -> list[Diagnostic]:
         drop_folders(files, folders)
         why = drop_users(before.users_made, folders)
         kept += [Diagnostic("user-stays", one, severity="note") for one in why]
-    _recovery_away(files, journal)
+    kept += _recovery_away(files, journal)
     ours = [one for one in before.folders if not f"{FOLDER}/".startswith(f"{one}/")]
     kept += [_stays(folder, files) for folder in drop_folders(files, ours)]
     drop_journal(files)
@@ -59,13 +57,26 @@ def finish_removal(files: Files, journal: Journal) -> list[Diagnostic]:
     return kept
 
 
-def _recovery_away(files: Files, journal: Journal) -> None:
-    """From here on no boot ends what is cut short; the link that makes one do so goes last."""
-    paths = [one.path for one in journal.pre_images if one.path.startswith(RECOVERY)]
-    for path in sorted(paths, key=lambda one: one.startswith(RECOVERY[1:])):
+def taken_last(path: str, before: Before) -> bool:
+    """Whether a removal takes a path of ours behind its commit: a boot needs it to end one that was
+    cut short. Where a file of somebody else was before, that one comes back instead.
+    """
+    needed = path in _BOOT_UNIT or path.startswith(f"{AGENT_FOLDER}/")
+    return needed and all(one.path != path for one in before.files)
+
+
+def _recovery_away(files: Files, journal: Journal) -> list[Diagnostic]:
+    """From here on no boot ends what is cut short: its unit goes before the agent that it calls."""
+    kept = {one.path for one in journal.copies}
+    paths = {one.path for one in journal.pre_images if taken_last(one.path, journal.before)} - kept
+    for path in sorted(paths, key=lambda one: (one not in _BOOT_UNIT, one)):
         files.remove(path)
-    if files.live and paths:
-        systemd.daemon_reload()
+    try:
+        if files.live and paths:
+            systemd.daemon_reload()
+    except ProvisionError as error:  # it is removed all the same
+        return [replace(one, severity="warning") for one in error.diagnostics]
+    return []
 
 
 def _folders_back(files: Files, journal: Journal) -> None:

@@ -95,9 +95,7 @@ def services_back(
             forget_runtime(files, [instance_of(unit)])
     _gpus_back(bundle, journal, left)
     ran = [one for one in bundle.instances if _ran(journal, one)]
-    begun: set[str] = set()
-    if not _astray(ran):  # else one may still hold the port of another
-        attempt(left, "start what ran", lambda: begun.update(rolling.begin(ran)))
+    begun = _begun(rolling, ran)
     for instance in bundle.instances:
         back = partial(_instance_back, rolling, instance, instance in ran, instance.unit in begun)
         attempt(left, f"bring {instance.unit} back", back)
@@ -151,6 +149,16 @@ def _service_back(unit: str, bundle: Bundle) -> None:
 def _ran(journal: Journal, instance: Instance) -> bool:
     was = journal.unit(instance.unit)
     return was is None or was.ran
+
+
+def _begun(rolling: Rolling, instances: Iterable[Instance]) -> set[str]:
+    """Units of those that are starting at the same time now. None where that cannot be: it only
+    saves time, each is brought back by itself afterwards.
+    """
+    try:  # one that is astray may still hold the port of another
+        return set() if _astray(instances) else rolling.begin(instances)
+    except (ProvisionError, OSError):
+        return set()
 
 
 def _astray(instances: Iterable[Instance]) -> bool:

@@ -17,7 +17,7 @@ from ..files import Files, needs_root
 from ..names import GPU_UNIT, NGINX_FOLDER, NGINX_UNIT, SERVICES, TARGET
 from ..report import ApplyResult, FileChange, Step
 from ..run import which
-from .aftermath import RECOVERY, finish_removal, forget_run
+from .aftermath import finish_removal, forget_run, taken_last
 from .before import units_of_state
 from .interrupts import as_interrupt, held_off
 from .journal import (
@@ -34,7 +34,7 @@ from .put_back import SAVED, files_back, services_back, settle
 from .removal import Removal, copies, is_edited, look
 from .rolling import Rolling
 from .services import forget_runtime, instance_of, put_back_gpus, put_back_units
-from .state import STATE, FileBefore, load_state, own
+from .state import STATE, Before, FileBefore, load_state, own
 from .steps import Steps
 from .undo import as_warnings, cause_of
 from .unit_changes import units_of
@@ -122,9 +122,9 @@ def _take_away(files: Files, found: Removal, steps: Steps) -> list[Diagnostic]:
     """Balancer, instances, GPUs, files, then what was there before."""
     nginx_paths = [path for path in found.paths if path.startswith(NGINX_FOLDER)]
     gone = found.changes.files
-    _take_files(files, [one for one in gone if one.path in nginx_paths])
+    _take_files(files, [one for one in gone if one.path in nginx_paths], found.before)
     problems = _services(files, found, nginx_paths, steps) if files.live else []
-    _take_files(files, [one for one in gone if one.path not in nginx_paths])
+    _take_files(files, [one for one in gone if one.path not in nginx_paths], found.before)
     for one in found.before.files:  # of somebody else, taken over by --adopt
         _give_back(files, one)
     steps.add("files", f"{len(gone)} files and links taken away")
@@ -172,12 +172,12 @@ def _services(
     return []
 
 
-def _take_files(files: Files, gone: Sequence[FileChange]) -> None:
+def _take_files(files: Files, gone: Sequence[FileChange], before: Before) -> None:
     """What a recovery at boot needs stays until the commit."""
     for one in gone:
         if is_edited(one):
             _copy(files, one.path, one.path + SAVED)
-        if not one.path.startswith(RECOVERY):
+        if not taken_last(one.path, before):
             files.remove(one.path)
 
 

@@ -17,6 +17,10 @@ from .bundles import DROP_IN, FIRST, UNIT, WANTS, bundle, quiet, tree
 ADOPT = ApplyOptions(adopt=True)
 OVERWRITE = ApplyOptions(overwrite=True)
 BACKUPS = "/var/lib/provision/backups"
+RECOVERY = (
+    "/etc/systemd/system/provision-recover.service",
+    "/usr/local/lib/provision/agent",
+)
 CHANGED = {**FIRST, UNIT: "[Service]\nType=exec\nNice=1\n"}
 
 
@@ -48,6 +52,24 @@ def test_a_foreign_file_is_taken_over_and_given_back(files: Files) -> None:
     assert apply(bundle(CHANGED), files, quiet).exit_code == 0, "it is ours now"
     assert remove(files, quiet).exit_code == 0
     assert tree(files) == before
+
+
+@pytest.mark.parametrize("path", RECOVERY)
+def test_what_a_boot_needs_is_no_exception(files: Files, path: str) -> None:
+    """`remove` takes these behind its commit; what others wrote there is not lost with them."""
+    wish = bundle({path: "ours\n"})
+    files.write(path, b"theirs\n", 0o640)
+    before = tree(files)
+    apply(wish, files, quiet, ADOPT)
+    assert files.read(path) == b"ours\n"
+    assert remove(files, quiet).exit_code == 0
+    assert tree(files) == before
+    files.remove(path)
+    apply(wish, files, quiet)
+    files.write(path, b"edited\n")
+    assert remove(files, quiet).exit_code == 0
+    assert files.read(path) is None
+    assert files.read(f"{path}.provision-saved") == b"edited\n"
 
 
 def test_overwrite_takes_no_foreign_file_and_adopt_no_edit(files: Files) -> None:
