@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +15,7 @@ PROC = Path("/proc")
 CGROUP = Path("/sys/fs/cgroup")
 # unified; hybrid's unified part; where systemd keeps its own tree on v1
 _CGROUP_TREES = ("", "unified", "systemd")
+_EXEC_SECONDS = 2.0  # for the kernel to lay out a new process' stack
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,11 +87,29 @@ def read_text(pid: int, name: str, proc: Path = PROC) -> str | None:
 
 
 def environ_of(pid: int, proc: Path = PROC) -> dict[str, str] | None:
-    """The environment a process was started with; None when gone or not ours to read."""
+    """The environment a process was started with; None when gone or not ours to read.
+
+    One that is just being executed reads as empty until the kernel has laid out its stack, for
+    longer than an instant on a busy machine, although whoever started it sees its exec(2) done.
+    That is waited for: it would look like a process that nobody's apply has started.
+    """
+    folder = proc / str(pid)
+    until = time.monotonic() + _EXEC_SECONDS
     try:
-        return parse_environ((proc / str(pid) / "environ").read_bytes())
+        while True:
+            told_before = _environment_is_laid_out((folder / "stat").read_text("utf-8", "replace"))
+            content = (folder / "environ").read_bytes()
+            if content or told_before or time.monotonic() > until:
+                return parse_environ(content)
+            time.sleep(0.001)
     except (FileNotFoundError, ProcessLookupError, PermissionError):
         return None
+
+
+def _environment_is_laid_out(stat: str) -> bool:
+    """env_end of /proc/PID/stat (proc(5), field 51), or a process that has no memory any more."""
+    fields = stat.rpartition(")")[2].split()  # from field 3, its state, on
+    return len(fields) < 49 or fields[0] in "ZXx" or fields[48] != "0"
 
 
 def command_of(pid: int, proc: Path = PROC) -> str | None:

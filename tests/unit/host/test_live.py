@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from provision.host.proof import live
 from provision.host.proof.live import (
     command_of,
     effective_cpus,
@@ -19,6 +23,7 @@ from provision.host.proof.live import (
     parse_environ,
     parse_numa_maps,
     parse_policy,
+    read_text,
     threads_of,
 )
 from provision.host.quantity import CpuSet
@@ -106,6 +111,58 @@ def test_a_live_process(process: subprocess.Popen[str]) -> None:
     assert set(threads.values()) == {CpuSet.of([cpu])}
     assert (environ_of(process.pid) or {})["MARK"] == "a b\nc"
     assert "threading" in (command_of(process.pid) or "")
+
+
+def test_the_environment_of_a_process_that_was_just_executed() -> None:
+    """On a busy machine about every second one reads as empty right after its exec(2)."""
+    sleep = shutil.which("sleep")
+    assert sleep is not None
+    busy = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(4)]
+    try:
+        for number in range(60):
+            mark = {"MARK": str(number)}
+            with subprocess.Popen([sleep, "60"], env=mark) as one:
+                found = environ_of(one.pid)
+                one.kill()
+            assert found == mark
+    finally:
+        for each in busy:
+            each.kill()
+            each.wait()
+
+
+def test_a_process_with_no_environment_at_all_is_not_waited_for() -> None:
+    sleep = shutil.which("sleep")
+    assert sleep is not None
+    with subprocess.Popen([sleep, "60"], env={}) as one:
+        found = environ_of(one.pid)
+        one.kill()
+        assert found == {}
+        os.waitid(os.P_PID, one.pid, os.WEXITED | os.WNOWAIT)
+        assert not environ_of(one.pid)  # a zombie: by the kernel's version none, or an empty one
+        assert "State:\tZ" in (read_text(one.pid, "status") or "")
+
+
+def test_a_process_that_is_being_executed_is_asked_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its end of the environment is 0; that it never comes to be is the same as none at all."""
+    folder = tmp_path / "7"
+    folder.mkdir()
+    (folder / "stat").write_text(f"7 (a) b) R {' '.join(['0'] * 49)}\n")
+    (folder / "environ").write_bytes(b"")
+
+    def lay_out() -> None:
+        time.sleep(0.05)
+        (folder / "environ").write_bytes(b"A=1\0")
+
+    later = threading.Thread(target=lay_out)
+    later.start()
+    assert environ_of(7, tmp_path) == {"A": "1"}
+    later.join()
+    (folder / "environ").write_bytes(b"")
+    monkeypatch.setattr(live, "_EXEC_SECONDS", 0.1)
+    assert environ_of(7, tmp_path) == {}
 
 
 def test_a_process_that_is_gone() -> None:
