@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from provision.host.bundle import Bundle
+    from provision.host.errors import Diagnostic
     from provision.host.facts import Facts, InspectRequest, ModelFound
     from provision.host.files import Files
     from provision.host.proof.drift import DriftReport
@@ -156,6 +157,13 @@ def rollback(
     from provision.host.transaction.rollback import rollback as go_back
 
     return go_back(files, progress, number, options, check=check)
+
+
+def other_engine_versions(bundle: Bundle) -> tuple[Diagnostic, ...]:
+    """Warnings of engines that are not as when a generation was applied: it does not hold them."""
+    from provision.host.proof.engine_versions import other_versions
+
+    return other_versions(bundle)
 
 
 def recover(files: Files, progress: Callable[[Step], None]) -> ApplyResult:

@@ -15,6 +15,7 @@ from provision.host.errors import Exit
 from .options import json_option, root_option
 
 if TYPE_CHECKING:
+    from provision.host.bundle import Bundle
     from provision.host.files import Files
 
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 class Entry:
     """One generation, without its files (they hold secrets). at: seconds of the wall clock.
 
+    engines: with the versions that were found when it was planned, `vllm 0.11.0`.
     of: the generation that was applied again by a rollback. now: it is what stands now.
     """
 
@@ -31,6 +33,7 @@ class Entry:
     tool: str
     now: bool
     instances: tuple[str, ...] = ()
+    engines: tuple[str, ...] = ()
     of: int | None = None
     checkpoint: str | None = None
 
@@ -48,7 +51,7 @@ class History:
 @root_option
 @json_option
 def history_command(root: Path | None, as_json: bool) -> Exit:
-    """List what was applied here: when, by which command, with which instances.
+    """List what was applied here: when, by which command, with which instances and engines.
 
     The last ten generations are kept, and those that have a checkpoint's name. `provision rollback
     GENERATION` applies one of them again, `provision diff --from GENERATION` shows what has changed
@@ -86,12 +89,18 @@ def history_of(files: Files) -> History:
                 tool=one.bundle.tool,
                 now=one.number == current,
                 instances=tuple(each.name for each in one.bundle.instances),
+                engines=_engines(one.bundle),
                 of=one.of,
                 checkpoint=one.checkpoint,
             )
             for one in pipeline.history(files)
         ),
     )
+
+
+def _engines(bundle: Bundle) -> tuple[str, ...]:
+    told = {f"{one.engine} {one.version or ''}".strip() for one in bundle.instances}
+    return tuple(sorted(told))
 
 
 def show_history(found: History) -> None:
@@ -109,9 +118,10 @@ def show_history(found: History) -> None:
         note = one.note
         if one.of is not None and str(one.of) not in note.split():
             note = f"{note} ({one.of} again)"
-        table.row(
-            number, when(one.at), note, one.tool, one.checkpoint or "", in_short(one.instances)
-        )
+        instances = in_short(one.instances)
+        if one.engines:
+            instances += f" ({', '.join(one.engines)})"
+        table.row(number, when(one.at), note, one.tool, one.checkpoint or "", instances)
     table.show()
 
 

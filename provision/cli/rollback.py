@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import sys
 import time
 from pathlib import Path
@@ -28,6 +29,7 @@ from .screen import put
 if TYPE_CHECKING:
     from provision.host.files import Files
     from provision.host.report import ApplyResult, Step
+    from provision.host.transaction.generations import Generation
     from provision.host.transaction.options import ApplyOptions
 
 _NOTHING = "Nothing to change: this is what stands here."
@@ -101,26 +103,37 @@ def rollback_command(
 
 
 def _foreseen(files: Files, number: int | None, options: ApplyOptions) -> ApplyResult:
-    """What it would change, and what stands in its way."""
+    """What it would change, what stands in its way, and what it does not bring back."""
     from provision import pipeline
 
-    return pipeline.rollback(files, _silent, number=number, options=options, check=True)
+    found = pipeline.rollback(files, _silent, number=number, options=options, check=True)
+    target = _target(files, number)
+    if target is None or not files.live:
+        return found
+    moved = pipeline.other_engine_versions(target.bundle)
+    return dataclasses.replace(found, problems=(*found.problems, *moved))
+
+
+def _target(files: Files, number: int | None) -> Generation | None:
+    """The generation that is going to be applied again; None for `before the first apply`."""
+    from provision import pipeline
+    from provision.host.transaction.generations import before
+    from provision.host.transaction.state import load_state
+
+    kept, state = pipeline.history(files), load_state(files)
+    if number is None:
+        return before(kept, state) if state else None
+    return next((one for one in kept if one.number == number), None)
 
 
 def _where_to(files: Files, number: int | None) -> str:
     """`Back to generation 9 (before-upgrade), applied 2026-11-21 14:02: chat, small x4`."""
-    from provision import pipeline
     from provision.cli.history import in_short
     from provision.cli.moment import when
-    from provision.host.transaction.generations import before
-    from provision.host.transaction.state import load_state
 
     if number == 0:
         return "Back to before the first apply: all that provision brought is taken away"
-    kept, state = pipeline.history(files), load_state(files)
-    target = next((one for one in kept if one.number == number), None)
-    if number is None and state is not None:
-        target = before(kept, state)
+    target = _target(files, number)
     if target is None:
         return "Back"  # another run has taken it away meanwhile: the rollback says so
     name = f" ({target.checkpoint})" if target.checkpoint else ""

@@ -41,8 +41,10 @@ def test_history(call: Call, root: Path) -> None:
     shown = re.sub(r"\d{4}-\d\d-\d\d \d\d:\d\d", "2026-11-21 14:02", said.out)
     assert shown == (
         "  generation   applied            by      provision   checkpoint   instances\n"
-        "  1            2026-11-21 14:02   apply   0.1.0       first        small x2, large\n"
-        "  2 now        2026-11-21 14:02   apply   0.1.0       -            small x2, large\n"
+        "  1            2026-11-21 14:02   apply   0.1.0       first        small x2, large "
+        "(ollama 0.31.2)\n"
+        "  2 now        2026-11-21 14:02   apply   0.1.0       -            small x2, large "
+        "(ollama 0.31.2)\n"
     )
     text = call("history", "--root", root, "--json").out
     found = loads(History, text)
@@ -51,6 +53,7 @@ def test_history(call: Call, root: Path) -> None:
         (2, True, None),
     ]
     assert found.generations[0].instances == ("small.0", "small.1", "large.0")
+    assert found.generations[0].engines == ("ollama 0.31.2",)
     assert "OLLAMA" not in text, "contents of files are not told: some are secret"
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from ...facts import EngineFound, InspectRequest
 from ..source import Source
@@ -37,6 +37,12 @@ def read_engines(source: Source, request: InspectRequest) -> tuple[EngineFound, 
     for one in read_checkouts(source, request.venvs):
         found[one.engine, one.path] = one
     return tuple(sorted(found.values(), key=lambda one: one.engine))
+
+
+def versions_of(source: Source, programs: Iterable[str]) -> dict[str, str]:
+    """The versions of these programs, without those that do not tell theirs."""
+    named = (_named(source, path) for path in programs if source.may_run(path))
+    return {one.path: one.version for one in named if one and one.version}
 
 
 def read_users(source: Source) -> tuple[str, ...]:
