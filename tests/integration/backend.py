@@ -37,6 +37,7 @@ class Backend:
     port: int
     mode: Mode = "answer"
     delay_seconds: float = 0.0
+    held: threading.Event | None = None  # instead of the delay: works on all until this is set
     idle_seconds: float = 30.0  # after which it closes an idle connection
     tls: ssl.SSLContext | None = None
     status: str = "200 OK"  # of mode answer
@@ -44,6 +45,7 @@ class Backend:
     at_work: int = 0
     seen: list[Seen] = field(default_factory=list)
     sent_at: list[float] = field(default_factory=list)
+    taken: int | None = None  # pieces that a client has: mode stream waits for it with each
     sent_bytes: int = 0
     open_streams: int = 0
     connections: int = 0
@@ -72,11 +74,23 @@ class Backend:
         if self.mode == "busy":
             return await _plain(writer, "503 Service Unavailable", {"error": "busy"})
         if self.mode == "answer":
-            await asyncio.sleep(self.delay_seconds)
+            await self._work()
             told = {"port": self.port, "path": seen.path, "body_bytes": seen.body_bytes}
             return await _plain(writer, self.status, told)
         await self._stream(writer)
         return True
+
+    async def _work(self) -> None:
+        if self.held is None:
+            await asyncio.sleep(self.delay_seconds)
+        while self.held is not None and not self.held.is_set():
+            await asyncio.sleep(0.005)
+
+    async def _pause(self, sent: int) -> None:
+        if self.taken is None:
+            await asyncio.sleep(PAUSE_SECONDS)
+        while self.taken is not None and self.taken < sent:
+            await asyncio.sleep(0.001)
 
     async def _stream(self, writer: asyncio.StreamWriter) -> None:
         writer.write(
@@ -91,12 +105,12 @@ class Backend:
                     self.sent_bytes += len(_FLOOD_CHUNK)
             elif self.mode == "hold":
                 await _chunk(writer, f"data: {self.port}\n\n".encode())
-                await asyncio.sleep(self.delay_seconds)
+                await self._work()
             else:
                 for number in range(PIECES):
                     self.sent_at.append(time.monotonic())
                     await _chunk(writer, f"data: {number}\n\n".encode())
-                    await asyncio.sleep(PAUSE_SECONDS)
+                    await self._pause(number + 1)
             writer.write(b"0\r\n\r\n")
             await writer.drain()
         finally:

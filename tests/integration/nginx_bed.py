@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import http.client
+import itertools
 import json
 import os
 import shutil
 import signal
 import socket
 import subprocess
+import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,16 +35,26 @@ NJS = next(
 )
 
 
+# Below those that Linux gives to connections (ip_local_port_range), of which one could be taken
+# again before a server of the test has it; each process of tests goes through them from elsewhere.
+_PORTS = range(10000, 32000)
+_next_port = itertools.count(os.getpid() * 1409)
+
+
 def free_ports(count: int) -> list[int]:
     """Ports that nobody listens on now, all different."""
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [one.getsockname()[1] for one in sockets]
-    finally:
-        for one in sockets:
-            one.close()
+    candidates = (_PORTS[number % len(_PORTS)] for number in _next_port)
+    return list(itertools.islice(filter(_is_free, candidates), count))
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as one:
+        one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            one.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+        return True
 
 
 def lay_out(
@@ -203,5 +216,44 @@ def ask(
         answer = client.getresponse()
         names = {name.lower(): value for name, value in answer.getheaders()}
         return Answer(answer.status, answer.read(), names)
+    finally:
+        client.close()
+
+
+def ask_at_once(
+    count: int, refused: int, held: threading.Event, one: Callable[[], Answer]
+) -> list[Answer]:
+    """So many requests beside each other; those that are worked on end when all others are refused.
+
+    held: what the backends wait for.
+    """
+    with ThreadPoolExecutor(count) as pool:
+        asked = {pool.submit(one) for _ in range(count)}
+        deadline = time.monotonic() + 30
+        while sum(each.done() for each in asked) < refused and time.monotonic() < deadline:
+            wait((each for each in asked if not each.done()), 1, FIRST_COMPLETED)
+        held.set()
+        return [each.result() for each in asked]
+
+
+def stream_taken_piece_by_piece(
+    engine: Backend, port: int, path: str, body: bytes
+) -> tuple[Mapping[str, str], list[float]]:
+    """A stream whose engine sends a piece when the client has the one before, so nobody buffers it.
+
+    Returns the headers of the answer and when each piece arrived.
+    """
+    engine.taken = 0
+    client = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+    try:
+        client.request("POST", path, body)
+        answer = client.getresponse()
+        arrived = []
+        while piece := answer.read1():
+            assert piece.count(b"data:") == 1
+            arrived.append(time.monotonic())
+            engine.taken += 1
+        assert len(arrived) == PIECES
+        return dict(answer.getheaders()), arrived
     finally:
         client.close()

@@ -68,7 +68,7 @@ def test_a_request_that_is_still_being_read_is_waited_for(tmp_path: Path) -> Non
             threading.Timer(2.0, client.sendall, (b"}",)).start()
             waited = both.drained()
             assert len(both.zero.seen) == before + 1, "it came after the instance was called idle"
-            assert 2 <= waited < 10
+            assert 2 <= waited < 30
             assert client.recv(100).startswith(b"HTTP/1.1 200")
 
 
@@ -76,25 +76,26 @@ def test_who_connects_and_never_asks_holds_up_nobody_for_long(tmp_path: Path) ->
     with pair(tmp_path) as both, socket.create_connection(("127.0.0.1", both.bed.listen)):
         time.sleep(0.3)
         both.take_out()
-        assert both.drained() < 15
+        assert both.drained() < 30  # of 60
 
 
 def test_kept_connections_of_nginx_do_not_hold_it_up(tmp_path: Path) -> None:
     with pair(tmp_path) as both:
         assert min(both.shares(20)) > 0
         both.take_out()
-        assert both.drained() < 4
+        assert both.drained() < 15  # of 60, in which nginx closes them
 
 
 def test_patience_ends(tmp_path: Path) -> None:
     with pair(tmp_path, "stream") as both, ThreadPoolExecutor(1) as pool:
         take_out(both.bed.nginx, both.bed.files, ["chat.1"], "watch", "x", both.bed.door)
-        both.zero.mode, both.zero.delay_seconds = "hold", 6.0
+        both.zero.mode, both.zero.held = "hold", threading.Event()
         asked = pool.submit(ask, both.bed.listen, "/v1/completions", BODY)
         wait_until(lambda: both.zero.open_streams == 1)
         both.take_out()
         found = wait_idle(instance(1), both.bed.files, both.zero.port, door=both.bed.door)
         assert (found.idle, found.left) == (False, "1 request through nginx")
+        threading.Timer(1.5, both.zero.held.set).start()
         assert both.drained() > 1
         assert asked.result().status == 200
 

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-import http.client
 import json
+import threading
 from collections import Counter
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -20,15 +19,16 @@ from .name_server import Names, name_server
 from .nginx_bed import (
     NGINX,
     NJS,
-    PIECES,
     Answer,
     Backend,
     ask,
+    ask_at_once,
     backends,
     check,
     free_ports,
     lay_out,
     running,
+    stream_taken_piece_by_piece,
 )
 from .nginx_plans import by_model, one_route, spare
 
@@ -98,10 +98,11 @@ def test_a_full_instance_overflows(tmp_path: Path) -> None:
     listen, port, second = free_ports(3)
     route = {"backup": spare(second), "max_in_flight": 1}
     main = lay_out(render(one_route(listen, port, route=route)), tmp_path)
-    engine, other = (Backend(one, "hold", delay_seconds=1.5) for one in (port, second))
-    with backends(engine, other), running(main, listen), ThreadPoolExecutor(3) as pool:
-        asked = [pool.submit(ask, listen, CHAT, BODY) for _ in range(3)]
-        statuses = Counter(one.result().status for one in asked)
+    held = threading.Event()
+    engine, other = (Backend(one, "hold", held=held) for one in (port, second))
+    with backends(engine, other), running(main, listen):
+        answers = ask_at_once(3, 1, held, lambda: ask(listen, CHAT, BODY))
+    statuses = Counter(one.status for one in answers)
     assert statuses == {200: 2, 503: 1}
     assert (engine.most_at_once, other.most_at_once) == (1, 1)
 
@@ -210,16 +211,9 @@ def test_streams_pass_piece_by_piece_and_large_bodies_whole(
     engine, remote = Backend(port, "busy"), Backend(far, "stream", tls=theirs.served())
     main = lay(elsewhere(listen, port, far, theirs), tmp_path, names)
     with backends(engine, remote), running(main, listen):
-        client = http.client.HTTPConnection("127.0.0.1", listen, timeout=30)
-        client.request("POST", CHAT, BODY)
-        answer = client.getresponse()
-        pieces = []
-        while piece := answer.read1():
-            pieces.append(piece.count(b"data:"))
-        client.close()
+        stream_taken_piece_by_piece(remote, listen, CHAT, BODY)
         remote.mode = "answer"
         large = ask(listen, CHAT, b"x" * (5 * 2**20))
-    assert pieces == [1] * PIECES
     assert large.json()["body_bytes"] == 5 * 2**20
 
 

@@ -18,7 +18,6 @@ from provision.render.bundle import render
 from .nginx_bed import (
     NGINX,
     NJS,
-    PIECES,
     Answer,
     Backend,
     ask,
@@ -27,6 +26,7 @@ from .nginx_bed import (
     lay_out,
     log_lines,
     running,
+    stream_taken_piece_by_piece,
 )
 from .nginx_plans import by_model
 
@@ -205,11 +205,5 @@ def test_streams_pass_piece_by_piece(tmp_path: Path) -> None:
     engine = Backend(ports[0], "stream")
     main = lay_out(render(by_model(listen, ports)), tmp_path)
     with backends(engine), running(main, listen):
-        client = http.client.HTTPConnection("127.0.0.1", listen, timeout=30)
-        client.request("POST", CHAT, b'{"model": "big", "stream": true}')
-        answer = client.getresponse()
-        pieces = []
-        while piece := answer.read1():
-            pieces.append(piece.count(b"data:"))
-        client.close()
-    assert pieces == [1] * PIECES
+        body = b'{"model": "big", "stream": true}'
+        stream_taken_piece_by_piece(engine, listen, CHAT, body)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import threading
 from collections import Counter
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,17 @@ from provision.host import probe
 from provision.plan.plan import RateLimit
 from provision.render.bundle import render
 
-from .nginx_bed import NGINX, Answer, Backend, ask, backends, free_ports, lay_out, running
+from .nginx_bed import (
+    NGINX,
+    Answer,
+    Backend,
+    ask,
+    ask_at_once,
+    backends,
+    free_ports,
+    lay_out,
+    running,
+)
 from .nginx_plans import one_route
 
 pytestmark = pytest.mark.skipif(not NGINX, reason="nginx is not installed")
@@ -80,10 +90,11 @@ def test_by_key_each_key_has_its_own_count(tmp_path: Path) -> None:
 def test_connections_of_one_address(tmp_path: Path) -> None:
     listen, port = free_ports(2)
     main = lay_out(render(one_route(listen, port, max_connections=2)), tmp_path)
-    engine = Backend(port, "hold", delay_seconds=1.5)
-    with backends(engine), running(main, listen), ThreadPoolExecutor(5) as pool:
-        asked = [pool.submit(ask, listen, "/v1/completions", BODY) for _ in range(5)]
-        statuses = Counter(one.result().status for one in asked)
+    held = threading.Event()
+    engine = Backend(port, "hold", held=held)
+    with backends(engine), running(main, listen):
+        answers = ask_at_once(5, 3, held, lambda: ask(listen, "/v1/completions", BODY))
+        statuses = Counter(one.status for one in answers)
         assert statuses == {200: 2, 429: 3}
         assert ask(listen, "/v1/completions", BODY, source="127.0.0.3").status == 200
     assert engine.most_at_once == 2
@@ -152,12 +163,12 @@ def test_an_engine_that_hung_up_is_passed_over_and_nothing_runs_twice(tmp_path: 
 
 def test_no_instance_gets_more_than_it_may(tmp_path: Path) -> None:
     listen, *ports = free_ports(3)
-    members = [Backend(port, "hold", delay_seconds=1.5) for port in ports]
+    held = threading.Event()
+    members = [Backend(port, "hold", held=held) for port in ports]
     plan = one_route(listen, *ports, route={"max_in_flight": 2})
     main = lay_out(render(plan), tmp_path)
-    with backends(*members), running(main, listen), ThreadPoolExecutor(7) as pool:
-        asked = [pool.submit(ask, listen, "/v1/completions", BODY) for _ in range(7)]
-        answers = [one.result() for one in asked]
+    with backends(*members), running(main, listen):
+        answers = ask_at_once(7, 3, held, lambda: ask(listen, "/v1/completions", BODY))
     assert Counter(one.status for one in answers) == {200: 4, 503: 3}
     assert [one.most_at_once for one in members] == [2, 2]
     assert {one.headers.get("retry-after") for one in answers if one.status == 503} == {"5"}

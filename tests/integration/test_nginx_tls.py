@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import ssl
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -116,7 +117,7 @@ def test_a_reload_tells_http2_clients_what_was_not_worked_on(
     """The running stream ends whole; of a later one the client learns that it may send it again."""
     listen, port = free_ports(2)
     tls = Tls(str(ours.certificate), str(ours.key))
-    engine = Backend(port, delay_seconds=2.0)
+    engine = Backend(port, held=threading.Event())
     main = lay_out(render(one_route(listen, port, tls=tls, nginx_version="1.22.1")), tmp_path)
     with backends(engine), running(main, listen) as pid:
         client = Http2(listen, ours.trusted(), NAME)
@@ -125,6 +126,8 @@ def test_a_reload_tells_http2_clients_what_was_not_worked_on(
             pass
         reload(pid, main)
         later = client.post("/v1/completions", BODY)
+        assert engine.held
+        engine.held.set()
         heard = client.hear(first)
         assert (heard.statuses[first], heard.last) == (200, first)
         client.close()

@@ -224,7 +224,7 @@ def test_with_a_count_of_0_a_kept_connection_of_somebody_does_not_count(tmp_path
             client.recv(1000)
             found = wait_idle(instance(by_metric(30)), Files(tmp_path), port)
     assert found.idle
-    assert found.seconds < 4
+    assert found.seconds < 15  # of 30
 
 
 def test_without_a_count_an_unanswered_request_counts_and_a_kept_connection_does_not(
@@ -260,4 +260,4 @@ def test_who_is_gone_is_not_waited_for(tmp_path: Path) -> None:
             instance(by_metric(60)), Files(tmp_path), port, lambda: time.monotonic() < ends
         )
     assert found.idle
-    assert found.seconds < 10
+    assert found.seconds < 30  # of 60
