@@ -98,10 +98,13 @@ class LoadHost(Host):
     def load(
         self, name: str, path: str = "/v1/completions", clients: int = 8, more: Sequence[str] = ()
     ) -> Iterator[Load]:
-        """Clients while the block runs. What they have begun they finish at its end."""
+        """Clients while the block runs. What they have begun they finish at its end.
+
+        path: at the proxy's usual address, or a whole URL.
+        """
         with tempfile.TemporaryDirectory(prefix="ptb-load") as folder:
             out = Path(folder) / "requests.jsonl"
-            url = f"http://127.0.0.1:8080{path}"
+            url = f"http://127.0.0.1:8080{path}" if path.startswith("/") else path
             words = [url, str(out), "--name", name, "--clients", str(clients), *more]
             process = subprocess.Popen([*self._within, sys.executable, str(CLIENT), *words])
             try:

@@ -52,6 +52,30 @@ proxy:
     failures: {WATCH.failures}
     restart_seconds: never
 """
+# The same engine with two models, so that the body's `model` decides.
+OF_BOTH = (
+    f"engine: llama-server, binary: {BINARY}, gpus: 0, numa: off, replicas: 3, context: 256,"
+    " drain_seconds: 60, env: {LOAD_MARK: '3'}"
+)
+TLS_SPEC = f"""\
+version: 1
+instances:
+  chat: {{{OF_BOTH}, model: /opt/models/tiny.gguf}}
+  spare: {{{OF_BOTH}, model: /opt/models/other.gguf}}
+proxy:
+  listen: 8443
+  tls: {{certificate: /etc/llm/chain.pem, key: /etc/llm/key.pem}}
+  keys: {{file: /etc/llm/keys}}
+  watch: {{interval_seconds: 1, timeout_seconds: 2, failures: 2, restart_seconds: never}}
+  upstreams:
+    - {{path: /, instances: [chat, spare], by_model: true}}
+    - {{path: /few, instances: [chat], max_in_flight: 1, backup: {{instances: [spare]}}}}
+"""
+KEY = "sk-load-0123456789"
+CERTIFICATE = (
+    "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 1"
+    " -subj /CN=llm.example.test -keyout /etc/llm/key.pem -out /etc/llm/chain.pem 2>&1"
+)
 CHAT = ("chat.0", "chat.1", "chat.2")
 REAL = ("real.0", "real.1")
 # The tiny model gives 1600 tokens a second; a grammar with many ways to go on makes that 350.
@@ -240,6 +264,37 @@ def test_from_three_to_two_to_four_replicas(host: LoadHost) -> None:
     assert began
 
 
+def test_the_same_with_tls_keys_models_and_an_overflow(host: LoadHost) -> None:
+    """Four clients for three replicas of which each takes one request: the rest overflows."""
+    host.run(f"mkdir -p /etc/llm && umask 077 && echo {KEY} > /etc/llm/keys && {CERTIFICATE}")
+    host.run("cp /opt/models/tiny.gguf /opt/models/other.gguf")
+    host.spec(TLS_SPEC)
+    assert host.apply()["changed"] is True
+    before = {name: host.engine(name) for name in host.instances()}
+    assert sorted(before) == [f"{group}.{at}" for group in ("chat", "spare") for at in range(3)]
+    host.spec(TLS_SPEC.replace("LOAD_MARK: '3'", "LOAD_MARK: '4'"))
+    url, key = "https://127.0.0.1:8443", ("--key", KEY)
+    tiny, other = (("--extra", json.dumps({"model": one})) for one in ("tiny", "other"))
+    with (
+        host.load("tls-tiny", f"{url}/v1/completions", 4, (*key, *tiny)) as large,
+        host.load("tls-other", f"{url}/v1/completions", 4, (*key, *other)) as small,
+        host.load("tls-few", f"{url}/few/v1/completions", 4, key) as few,
+    ):
+        assert host.apply()["changed"] is True
+        for load in (large, small, few):
+            load.go_on()
+    ports = {
+        group: {port for name, (port, _) in before.items() if name.startswith(group)}
+        for group in ("chat", "spare")
+    }
+    for load in (large, small, few):
+        nothing_failed(load)
+    assert served_from(large) == ports["chat"] and served_from(small) == ports["spare"]
+    assert served_from(few) > ports["chat"], "all of chat, and what was too much for it elsewhere"
+    for name, (_, pid) in before.items():
+        assert host.engine(name)[1] != pid, f"{name} was restarted"
+
+
 def test_no_generation_ran_twice(host: LoadHost) -> None:
     """Over all of the above, the two that were meant to left out."""
     generations = [one for one in host.generations() if not one.request.startswith("twice-")]
@@ -250,6 +305,11 @@ def test_no_generation_ran_twice(host: LoadHost) -> None:
 def nothing_failed(load: Load) -> None:
     assert len(load.requests) > 20, load
     assert not load.failed(), load
+
+
+def served_from(load: Load) -> set[int]:
+    """The ports of the engines that answered."""
+    return {int(str(one.served).partition("/")[0]) for one in load.requests}
 
 
 class Busy:
