@@ -18,6 +18,7 @@ from statistics import median
 
 from provision.host.document import loads
 from provision.host.facts import EngineFound, Facts, GpuProcess, NginxFound
+from provision.plan.fits.catalogue import fit_all
 from provision.plan.machine.gpus import GpuTable, table_of
 from provision.plan.machine.layout import Layout
 from provision.plan.plan import Plan
@@ -34,7 +35,7 @@ GROUP = "version: 1\ninstances: {{chat: {{engine: vllm, model: Qwen/Qwen3-0.6B, 
 
 
 def main(words: Sequence[str]) -> int:
-    """Exit code 0 after the three tables."""
+    """Exit code 0 after the tables."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks planning", description=__doc__)
     parser.add_argument("--repeat", type=int, default=5, help="plans of each case; the median")
     parser.add_argument("--hosts", type=int, default=1000, help="planned one after another")
@@ -43,6 +44,8 @@ def main(words: Sequence[str]) -> int:
     print(seconds_of_cases(options.repeat))
     print()
     print(fleet(options.hosts))
+    print()
+    print(seconds_of_catalogue(options.repeat))
     print()
     print(crossings(options.draws))
     return 0
@@ -100,6 +103,16 @@ def fleet(hosts: int) -> str:
         f"{hosts} hosts in one process: {whole:.1f} s of CPU, {whole / max(1, hosts) * 1000:.0f} ms"
         " a host"
     )
+
+
+def seconds_of_catalogue(repeat: int) -> str:
+    """CPU time of `provision fit` without a model: each of the catalogue on one machine."""
+    facts, taken = recorded("dgx-h100"), []
+    for _ in range(max(1, repeat)):
+        began = time.process_time()
+        found = fit_all(facts)
+        taken.append(time.process_time() - began)
+    return f"{len(found.fits)} models on dgx-h100: {median(taken):.1f} s of CPU, median"
 
 
 def crossings(draws: int) -> str:

