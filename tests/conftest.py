@@ -1,10 +1,17 @@
-"""The option that all golden tests share."""
+"""What all tests share: the option of the golden ones, and that no example is timed."""
 
 from __future__ import annotations
 
 import os
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# On a busy machine an example may take longer than Hypothesis' 200 ms and be right.
+settings.register_profile(
+    "untimed", settings.default, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("untimed")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
