@@ -146,17 +146,29 @@ def apply(
     return bring(bundle, files, progress, options)
 
 
+def check_rollback(
+    files: Files,
+    number: int | None = None,
+    options: ApplyOptions | None = None,
+    *,
+    staged: bool = True,
+) -> ApplyResult:
+    """What a rollback would do, and what would stop it. staged: as in check()."""
+    from provision.host.transaction.rollback import check_rollback as foresee
+
+    return foresee(files, number, options, staged=staged)
+
+
 def rollback(
     files: Files,
     progress: Callable[[Step], None],
     number: int | None = None,
     options: ApplyOptions | None = None,
-    check: bool = False,
 ) -> ApplyResult:
     """Apply a generation that was kept again; None: the one before what stands now."""
     from provision.host.transaction.rollback import rollback as go_back
 
-    return go_back(files, progress, number, options, check=check)
+    return go_back(files, progress, number, options)
 
 
 def other_engine_versions(bundle: Bundle) -> tuple[Diagnostic, ...]:

@@ -28,7 +28,7 @@ from .screen import put
 
 if TYPE_CHECKING:
     from provision.host.files import Files
-    from provision.host.report import ApplyResult, Step
+    from provision.host.report import ApplyResult
     from provision.host.transaction.generations import Generation
     from provision.host.transaction.options import ApplyOptions
 
@@ -82,7 +82,7 @@ def rollback_command(
         no_downtime=no_downtime,
         steady_seconds=steady_seconds,
     )
-    foreseen = _foreseen(files, number, options)
+    foreseen = _foreseen(files, number, options, staged=check or not yes)
     if check and as_json:
         put_document(foreseen)
     if not as_json and not foreseen.changes.empty:
@@ -102,11 +102,11 @@ def rollback_command(
     return _bring(files, number, options, as_json)
 
 
-def _foreseen(files: Files, number: int | None, options: ApplyOptions) -> ApplyResult:
+def _foreseen(files: Files, number: int | None, options: ApplyOptions, staged: bool) -> ApplyResult:
     """What it would change, what stands in its way, and what it does not bring back."""
     from provision import pipeline
 
-    found = pipeline.rollback(files, _silent, number=number, options=options, check=True)
+    found = pipeline.check_rollback(files, number, options, staged=staged)
     target = _target(files, number)
     if target is None or not files.live:
         return found
@@ -141,10 +141,6 @@ def _where_to(files: Files, number: int | None) -> str:
     return f"Back to generation {target.number}{name}, applied {when(target.at)}: {instances}"
 
 
-def _silent(_: Step) -> None:
-    """A look needs no progress."""
-
-
 def _bring(files: Files, number: int | None, options: ApplyOptions, as_json: bool) -> int:
     """Roll back, with progress."""
     from provision import pipeline
@@ -152,7 +148,7 @@ def _bring(files: Files, number: int | None, options: ApplyOptions, as_json: boo
     from provision.cli.progress import printer
 
     begin = time.monotonic()
-    result = pipeline.rollback(files, printer(), number=number, options=options, check=False)
+    result = pipeline.rollback(files, printer(), number, options)
     took = lasting(time.monotonic() - begin)
     where = "" if files.live else f" --root {files.root}"
     done = f"Rolled back in {took}: nothing is applied any more."

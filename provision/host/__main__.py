@@ -162,10 +162,13 @@ def _apply(options: argparse.Namespace, files: Files) -> int:
 
 
 def _rollback(options: argparse.Namespace, files: Files) -> int:
-    from .transaction.rollback import rollback
+    from .transaction.rollback import check_rollback, rollback
 
     wished = _options(options)
-    result = rollback(files, _progress, options.number, wished, check=options.check)
+    if options.check:
+        result = check_rollback(files, options.number, wished)
+    else:
+        result = rollback(files, _progress, options.number, wished)
     _put(result)
     return result.exit_code
 

@@ -22,25 +22,36 @@ def rollback(
     progress: Callable[[Step], None],
     number: int | None = None,
     options: ApplyOptions | None = None,
-    *,
-    check: bool = False,
 ) -> ApplyResult:
     """Apply generation `number` again (None: the one before what stands now; 0: remove all).
 
-    It becomes a new generation whose `of` names the old one. check: only tell.
+    It becomes a new generation whose `of` names the old one.
     ProvisionError `no-generation` names those that there are.
     """
-    wished = options or ApplyOptions()
     if number == 0:
-        return remove(files, progress, check)
-    if check:
-        target = _target(files, number)
-        return check_bundle(target.bundle, files, wished, target.origin)
+        return remove(files, progress)
+    wished = options or ApplyOptions()
     with hold(files):
         target = _target(files, number)
         if wished.note == ApplyOptions().note:
             wished = dataclasses.replace(wished, note=f"rollback to {target.origin}")
         return bring(target.bundle, files, Steps(progress), wished, target.origin)
+
+
+def check_rollback(
+    files: Files,
+    number: int | None = None,
+    options: ApplyOptions | None = None,
+    *,
+    staged: bool = True,
+) -> ApplyResult:
+    """What it would do and what would stop it; writes nothing. staged: as apply.check has it."""
+    if number == 0:
+        return remove(files, lambda _: None, check=True)
+    target = _target(files, number)
+    return check_bundle(
+        target.bundle, files, options or ApplyOptions(), target.origin, staged=staged
+    )
 
 
 def _target(files: Files, number: int | None) -> Generation:

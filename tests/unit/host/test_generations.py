@@ -27,7 +27,7 @@ from provision.host.transaction.journal import Journal, save_journal
 from provision.host.transaction.options import ApplyOptions
 from provision.host.transaction.recover import recover
 from provision.host.transaction.remove import remove
-from provision.host.transaction.rollback import rollback
+from provision.host.transaction.rollback import check_rollback, rollback
 from provision.host.transaction.state import load_state
 
 from .bundles import ENV, FIRST, bundle, quiet, tree
@@ -102,7 +102,7 @@ def test_rollback_tells_before_it_does(files: Files) -> None:
     apply(numbered(1), files, quiet)
     apply(numbered(2), files, quiet)
     before = tree(files)
-    told = rollback(files, quiet, check=True)
+    told = check_rollback(files)
     assert told.exit_code == Exit.DIFFERS
     assert [one.path for one in told.changes.files] == [ENV]
     assert tree(files) == before
