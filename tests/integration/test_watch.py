@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from provision.host.balancer.upstreams import bring_in, hold_quietly, load_holds, take_out
+from provision.host.bundle import Artifact
 from provision.host.files import Files
 from provision.host.watch.record import load_watch
 from provision.host.watch.watch import Watch
@@ -90,6 +91,29 @@ def test_a_dead_one_goes_and_comes_back(tmp_path: Path) -> None:
         within(20, lambda: health(now.files)[1]["status"] == "ok")
         assert now.serves() == {one.port for one in now.engines}
         assert load_holds(now.files).held == ()
+
+
+def test_a_dead_one_goes_while_an_apply_moves_the_proxy(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The new configuration is in place, and not committed yet: nobody answers where he did."""
+    (other,) = free_ports(1)
+    with scene(tmp_path) as now:
+        nginx, files = now.bed.nginx, now.files
+        text = (files.read(nginx.configuration) or b"").decode()
+        instances = [instance_at(f"chat.{n}", one.port) for n, one in enumerate(now.engines)]
+        save(files, nginx, *instances, artifacts=(Artifact(nginx.configuration, text),))
+        moved = text.replace(f"127.0.0.1:{now.bed.listen}", f"127.0.0.1:{other}")
+        assert moved != text
+        files.write(nginx.configuration, moved.encode())
+        now.bed.door.reload()
+        now.engines[0].stop()
+        within(IN_TIME, lambda: now.is_out(0))
+        within(IN_TIME, lambda: now.state_of(0) == "out")
+        assert "could not be switched" not in capsys.readouterr().err
+        now.engines[0].start()
+        within(20, lambda: not now.is_out(0))
+        assert ask(other, "/v1/completions", BODY).status == 200
 
 
 @pytest.mark.parametrize("mode", ["hangs", "fails", "nonsense"])

@@ -12,7 +12,7 @@ from ..errors import ProvisionError
 from ..files import Files
 from .judge import Judgement
 from .switch import switch_of
-from .wanted import Wanted
+from .wanted import Wanted, as_on_disk
 
 _LONGEST_REASON = 300
 
@@ -29,11 +29,11 @@ class Balance:
         self._again_at = 0.0
         self._last_error = ""
 
-    def level(self, nginx: Nginx | None) -> None:
+    def level(self, wanted: Wanted) -> None:
         """Make the workers agree with what is on disk: after a boot all holds are gone."""
-        if nginx is not None:
-            one = nginx
-            self._try(lambda: level(one, self._files, self._door), "", 0.0)
+        if wanted.nginx is not None:
+            nginx = as_on_disk(wanted.nginx, wanted.configuration, self._files)
+            self._try(lambda: level(nginx, self._files, self._door), "", 0.0)
 
     def switch(
         self,
@@ -46,12 +46,14 @@ class Balance:
 
         ours: held out by a watch; held: by an apply.
         """
-        nginx = wanted.nginx
-        if nginx is None or time.monotonic() < self._again_at:
+        if wanted.nginx is None or time.monotonic() < self._again_at:
             return
-        todo = switch_of(nginx, judged, ours, held)
+        todo = switch_of(wanted.nginx, judged, ours, held)
         self._tell_kept(todo.kept, judged)
+        if not (todo.back or todo.leave or self._uneven):
+            return
         pause = wanted.settings.interval_seconds
+        nginx = as_on_disk(wanted.nginx, wanted.configuration, self._files)
         if todo.back:
             self._try(
                 lambda: bring_in(nginx, self._files, todo.back, "watch", self._door),
@@ -64,7 +66,7 @@ class Balance:
                 f"{', '.join(todo.leave)}: out of the balancer",
                 pause,
             )
-        if self._uneven and not todo.back and not todo.leave:
+        if not todo.back and not todo.leave:
             done = "nginx runs what is judged again"
             self._try(lambda: level(nginx, self._files, self._door), done, pause)
 

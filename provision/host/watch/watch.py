@@ -83,7 +83,7 @@ class Watch:
             self._mark_held()
             self._read_state()
             notify("READY=1")
-            self._balance.level(self.wanted.nginx)
+            self._balance.level(self.wanted)
             while not ended():
                 self._step()
         finally:
