@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -123,6 +125,28 @@ class Files:
             return False
         sync_folder(real.parent)
         return True
+
+    def remove_together(self, paths: Iterable[str]) -> None:
+        """Take files and links away in this order. A path that ends in / is a folder, which goes
+        where it is one and empty.
+
+        Names are made durable only at the end: until then a power loss brings back all of them, or
+        (where the file system writes its log just in between) the last ones.
+        """
+        touched: set[Path] = set()
+        for path in paths:
+            real = self.at(path)
+            if path.endswith("/"):
+                with contextlib.suppress(OSError):
+                    real.rmdir()
+                    touched.add(real.parent)
+            else:
+                with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+                    real.unlink()
+                    touched.add(real.parent)
+        for one in sorted(touched):
+            if one.is_dir():
+                sync_folder(one)
 
     def missing_folders(self, path: str) -> tuple[str, ...]:
         """The folders above a path that are not there yet, outermost first."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 
 from .. import systemd
@@ -12,8 +13,8 @@ from ..names import RECOVER_UNIT, UNITS
 from ..runtime import RUNTIME
 from .confirm import disarm
 from .generations import GENERATIONS, OBJECTS, prune
-from .journal import Journal, drop_journal
-from .leftovers import drop_folders, drop_model_folders, drop_users
+from .journal import JOURNAL, Journal, drop_journal
+from .leftovers import drop_folders, drop_model_folders, drop_users, innermost_first
 from .state import AGENT_FOLDER, FOLDER, Before, State
 
 # At a boot they have the agent take a run back, or end a removal.
@@ -48,12 +49,11 @@ def finish_removal(files: Files, journal: Journal) -> list[Diagnostic]:
         drop_folders(files, folders)
         why = drop_users(before.users_made, folders)
         kept += [Diagnostic("user-stays", one, severity="note") for one in why]
-    kept += _recovery_away(files, journal)
-    ours = [one for one in before.folders if not f"{FOLDER}/".startswith(f"{one}/")]
-    kept += [_stays(folder, files) for folder in drop_folders(files, ours)]
-    drop_journal(files)
-    no_record_left(files)
-    drop_folders(files, before.folders)
+    record = [one for one in before.folders if f"{FOLDER}/".startswith(f"{one}/")]
+    ours = [one for one in before.folders if one not in record]
+    drop_folders(files, ours)
+    kept += _recovery_away(files, journal, ours, record)
+    kept += [_stays(one, files) for one in sorted(ours) if files.at(one).is_dir()]
     return kept
 
 
@@ -65,12 +65,20 @@ def taken_last(path: str, before: Before) -> bool:
     return needed and all(one.path != path for one in before.files)
 
 
-def _recovery_away(files: Files, journal: Journal) -> list[Diagnostic]:
-    """From here on no boot ends what is cut short: its unit goes before the agent that it calls."""
+def _recovery_away(
+    files: Files, journal: Journal, ours: Iterable[str], record: Iterable[str]
+) -> list[Diagnostic]:
+    """The boot unit, the agent that it calls, the journal that it looks for: all at once.
+
+    While the journal stands, a boot needs the two others to end what was cut short. ours, record:
+    folders that were not there before, and those of them in which the journal lies.
+    """
     kept = {one.path for one in journal.copies}
     paths = {one.path for one in journal.pre_images if taken_last(one.path, journal.before)} - kept
-    for path in sorted(paths, key=lambda one: (one not in _BOOT_UNIT, one)):
-        files.remove(path)
+    needed = sorted(paths, key=lambda one: (one not in _BOOT_UNIT, one))
+    empty = [f"{one}/" for one in innermost_first(ours)]
+    records = innermost_first({GENERATIONS, OBJECTS, FOLDER, *record})
+    files.remove_together([*needed, *empty, JOURNAL, *(f"{one}/" for one in records)])
     try:
         if files.live and paths:
             systemd.daemon_reload()

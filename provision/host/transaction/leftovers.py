@@ -34,10 +34,15 @@ def user_exists(name: str) -> bool:
     return True
 
 
+def innermost_first(folders: Iterable[str]) -> list[str]:
+    """Folders in the order in which they can be taken away."""
+    return sorted(folders, key=lambda one: (-one.count("/"), one))
+
+
 def drop_folders(files: Files, folders: Iterable[str]) -> tuple[str, ...]:
     """Take away folders that are empty, innermost first; those that are not, and stay."""
     kept: list[str] = []
-    for folder in sorted(folders, key=lambda one: (-one.count("/"), one)):
+    for folder in innermost_first(folders):
         if files.at(folder).is_dir() and not files.remove_empty_folder(folder):
             kept.append(folder)
     return tuple(sorted(kept))

@@ -16,11 +16,12 @@ from pathlib import Path
 import pytest
 
 from provision.host.bundle import Bundle
-from provision.host.files import TEMPORARY, Files
+from provision.host.files import TEMPORARY, Files, sync_folder
+from provision.host.names import RECOVER_UNIT, UNITS
 from provision.host.transaction.apply import apply
 from provision.host.transaction.journal import JOURNAL
 from provision.host.transaction.remove import remove
-from provision.host.transaction.state import FOLDER, load_state, matches
+from provision.host.transaction.state import AGENT_FOLDER, FOLDER, load_state, matches
 
 from .bundles import DROP_IN, ENV, FIRST, UNIT, WANTS, bundle, quiet, tree
 
@@ -179,3 +180,38 @@ def test_the_hook_itself_kills(tmp_path: Path) -> None:
     wish: Bundle = bundle()
     assert killed_at(1, lambda: apply(wish, files, quiet))
     assert not killed_at(MOST, lambda: apply(wish, files, quiet))
+
+
+def test_a_removal_keeps_what_a_boot_needs_as_long_as_its_journal(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Looked at whenever names are made durable, which is what a power loss then leaves."""
+    unit, agent = f"{UNITS}{RECOVER_UNIT}", f"{AGENT_FOLDER}/host.pyz"
+    link = f"{UNITS}multi-user.target.wants/{RECOVER_UNIT}"
+    files = fresh(tmp_path / "root", False)
+    before = tree(files)
+    apply(bundle({**FIRST, unit: "[Service]\n", agent: "PK"}, {link: unit}), files, quiet)
+    seen: list[tuple[bool, bool]] = []
+
+    def look_and_sync(folder: Path) -> None:
+        sync_folder(folder)
+        if load_state(files) is None:
+            needed = all(files.look(one) for one in (unit, agent, link))
+            seen.append((files.look(JOURNAL) is not None, needed))
+
+    monkeypatch.setattr("provision.host.files.sync_folder", look_and_sync)
+    assert remove(files, quiet).exit_code == 0
+    assert (True, True) in seen, "behind the commit"
+    assert (True, False) not in seen, "no boot would end it"
+    assert tree(files) == before
+
+
+def test_what_is_taken_together(tmp_path: Path) -> None:
+    files = Files(tmp_path)
+    for path in ("/a/one", "/a/two", "/b/kept", "/named-like-a-folder"):
+        files.write(path, b"x")
+    files.link("/a/link", "/b")
+    files.remove_together(
+        ["/a/one", "/a/link", "/a/none", "/a/two", "/a/", "/b/", "/named-like-a-folder/", "/c/"]
+    )
+    assert list(tree(files)) == ["/b", "/b/kept", "/named-like-a-folder"]
