@@ -253,7 +253,6 @@ def stream_taken_piece_by_piece(
             assert piece.count(b"data:") == 1
             arrived.append(time.monotonic())
             engine.taken += 1
-        assert len(arrived) == PIECES
         return dict(answer.getheaders()), arrived
     finally:
         client.close()

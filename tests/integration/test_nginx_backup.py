@@ -19,6 +19,7 @@ from .name_server import Names, name_server
 from .nginx_bed import (
     NGINX,
     NJS,
+    PIECES,
     Answer,
     Backend,
     ask,
@@ -211,9 +212,10 @@ def test_streams_pass_piece_by_piece_and_large_bodies_whole(
     engine, remote = Backend(port, "busy"), Backend(far, "stream", tls=theirs.served())
     main = lay(elsewhere(listen, port, far, theirs), tmp_path, names)
     with backends(engine, remote), running(main, listen):
-        stream_taken_piece_by_piece(remote, listen, CHAT, BODY)
+        _, arrived = stream_taken_piece_by_piece(remote, listen, CHAT, BODY)
         remote.mode = "answer"
         large = ask(listen, CHAT, b"x" * (5 * 2**20))
+    assert len(arrived) == PIECES
     assert large.json()["body_bytes"] == 5 * 2**20
 
 

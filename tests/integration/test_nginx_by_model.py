@@ -18,6 +18,7 @@ from provision.render.bundle import render
 from .nginx_bed import (
     NGINX,
     NJS,
+    PIECES,
     Answer,
     Backend,
     ask,
@@ -206,4 +207,5 @@ def test_streams_pass_piece_by_piece(tmp_path: Path) -> None:
     main = lay_out(render(by_model(listen, ports)), tmp_path)
     with backends(engine), running(main, listen):
         body = b'{"model": "big", "stream": true}'
-        stream_taken_piece_by_piece(engine, listen, CHAT, body)
+        _, arrived = stream_taken_piece_by_piece(engine, listen, CHAT, body)
+    assert len(arrived) == PIECES

@@ -156,6 +156,7 @@ def test_a_stream_passes_piece_by_piece(tmp_path: Path) -> None:
         headers, arrived = stream_taken_piece_by_piece(engine, listen, path, BODY)
     lags = [(got - sent) * 1000 for sent, got in zip(engine.sent_at, arrived, strict=True)]
     print(f"\n{PIECES} pieces, ms behind the engine: first {lags[0]:.1f}, worst {max(lags):.1f}")
+    assert len(lags) == PIECES
     assert headers["X-Accel-Buffering"] == "no"
 
 
