@@ -17,6 +17,9 @@ UNIT = "llama-server@chat.0.service"
 FOLDER = f"/etc/systemd/system/{UNIT}.d"
 TEXTFILE = "/var/lib/prometheus/node-exporter/provision.prom"
 ENGINE = "/usr/local/bin/llama-server"
+# It looks once, and not again while engines are stopped by hand: a slow machine would have others
+# told here for being unwell, too.
+WATCH = {"interval_seconds": 3600, "timeout_seconds": 60}
 SPEC = {
     "version": 1,
     "instances": {
@@ -28,7 +31,7 @@ SPEC = {
             "context": 256,
         }
     },
-    "proxy": {"listen": 8080},
+    "proxy": {"listen": 8080, "watch": WATCH},
     "drift": {"every_minutes": 60, "textfile": TEXTFILE},
 }
 
@@ -148,7 +151,7 @@ def test_files_that_nginx_has_not_loaded(host: DriftHost) -> None:
 
 
 def test_a_generation_that_awaits_its_confirmation(host: DriftHost) -> None:
-    spec = {**SPEC, "proxy": {"listen": 8090}}
+    spec = {**SPEC, "proxy": {"listen": 8090, "watch": WATCH}}
     host.spec(json.dumps(spec))
     host.run("provision apply /root/host.yaml --yes --confirm 600 2>/dev/null", timeout=300)
     found = host.status(0)
