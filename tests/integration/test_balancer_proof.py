@@ -13,6 +13,7 @@ import pytest
 
 from provision.host.balancer import prove
 from provision.host.balancer.door import workers_of
+from provision.host.balancer.loaded import not_loaded
 from provision.host.balancer.upstreams import (
     answer_line,
     bring_in,
@@ -31,6 +32,34 @@ from .nginx_bed import NGINX, Backend, ask, backends, check, free_ports
 from .nginx_door import HangUp
 
 pytestmark = pytest.mark.skipif(not NGINX, reason="nginx is not installed")
+
+
+def test_a_switch_under_way_is_no_other_configuration(tmp_path: Path) -> None:
+    """Verify, status and apply look while the watch is at work; what somebody wrote is told."""
+    with pair(tmp_path) as both:
+        nginx, files = both.bed.nginx, both.bed.files
+        stopped = threading.Event()
+
+        def switch() -> None:
+            while not stopped.is_set():
+                both.take_out(who="watch")
+                stopped.wait(0.5)
+                both.bring_in(who="watch")
+                stopped.wait(0.5)
+
+        thread = threading.Thread(target=switch)
+        thread.start()
+        try:
+            seen = {not_loaded(nginx, files) for _ in range(30)}
+        finally:
+            stopped.set()
+            thread.join(60)
+        assert seen == {None}
+        mine = files.at("/etc/nginx/provision/mine.conf")
+        mine.write_text("# mine\n")
+        assert "its workers run another configuration" in str(not_loaded(nginx, files))
+        mine.unlink()
+        assert not_loaded(nginx, files) is None
 
 
 def test_an_instance_is_asked_where_it_still_listens(tmp_path: Path) -> None:

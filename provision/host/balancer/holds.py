@@ -137,6 +137,23 @@ def switching(files: Files, seconds: float = _LOCK_SECONDS) -> Iterator[None]:
         os.close(descriptor)
 
 
+def is_switching(files: Files) -> bool:
+    """Whether a switch is under way, or may be: who is not root cannot tell. Takes nothing away."""
+    try:
+        descriptor = os.open(files.at(LOCK), os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+    except PermissionError:
+        return True
+    except OSError:
+        return False  # there was none yet
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
+
+
 def _take(files: Files) -> int | None:
     """The lock's descriptor, None while somebody else has it."""
     path = files.at(LOCK)
