@@ -14,7 +14,14 @@ import pytest
 
 from provision.host.balancer import holds as holds_module
 from provision.host.balancer.door import parent_and_start, started_at, workers_of
-from provision.host.balancer.holds import Held, Holds, counts, save_holds, switching
+from provision.host.balancer.holds import (
+    Held,
+    Holds,
+    counts,
+    is_switching,
+    save_holds,
+    switching,
+)
 from provision.host.balancer.upstreams import (
     HOLDS,
     LOCK,
@@ -338,3 +345,11 @@ def test_workers_are_told_by_their_titles(tmp_path: Path) -> None:
 
 def test_the_lock_is_waited_for_about_a_minute() -> None:
     assert 30 <= holds_module._LOCK_SECONDS <= 90
+
+
+def test_whether_a_switch_is_under_way(tmp_path: Path) -> None:
+    files = Files(tmp_path)
+    assert not is_switching(files), "there was never one"
+    with switching(files):
+        assert is_switching(files)
+    assert not is_switching(files)
