@@ -116,6 +116,23 @@ def test_a_dead_one_goes_while_an_apply_moves_the_proxy(
         assert ask(other, "/v1/completions", BODY).status == 200
 
 
+def test_a_configuration_that_cannot_be_read_does_not_end_the_watch(tmp_path: Path) -> None:
+    with scene(tmp_path) as now:
+        nginx, files = now.bed.nginx, now.files
+        text = (files.read(nginx.configuration) or b"").decode()
+        instances = [instance_at(f"chat.{n}", one.port) for n, one in enumerate(now.engines)]
+        save(files, nginx, *instances, artifacts=(Artifact(nginx.configuration, text),))
+        path = files.at(nginx.configuration)
+        path.unlink()
+        path.symlink_to(path)  # ELOOP
+        now.engines[0].stop()
+        within(IN_TIME, lambda: now.state_of(0) == "out")
+        assert not now.is_out(0), "nothing can be switched"
+        path.unlink()
+        path.write_text(text)
+        within(IN_TIME, lambda: now.is_out(0))
+
+
 @pytest.mark.parametrize("mode", ["hangs", "fails", "nonsense"])
 def test_one_that_gives_no_token_goes_and_comes_back(tmp_path: Path, mode: str) -> None:
     with scene(tmp_path) as now:

@@ -32,8 +32,8 @@ class Balance:
     def level(self, wanted: Wanted) -> None:
         """Make the workers agree with what is on disk: after a boot all holds are gone."""
         if wanted.nginx is not None:
-            nginx = as_on_disk(wanted.nginx, wanted.configuration, self._files)
-            self._try(lambda: level(nginx, self._files, self._door), "", 0.0)
+            nginx = wanted.nginx
+            self._try(lambda: self._level(nginx, wanted), "", 0.0)
 
     def switch(
         self,
@@ -46,29 +46,35 @@ class Balance:
 
         ours: held out by a watch; held: by an apply.
         """
-        if wanted.nginx is None or time.monotonic() < self._again_at:
+        nginx = wanted.nginx
+        if nginx is None or time.monotonic() < self._again_at:
             return
-        todo = switch_of(wanted.nginx, judged, ours, held)
+        todo = switch_of(nginx, judged, ours, held)
         self._tell_kept(todo.kept, judged)
-        if not (todo.back or todo.leave or self._uneven):
-            return
         pause = wanted.settings.interval_seconds
-        nginx = as_on_disk(wanted.nginx, wanted.configuration, self._files)
         if todo.back:
             self._try(
-                lambda: bring_in(nginx, self._files, todo.back, "watch", self._door),
+                lambda: bring_in(
+                    self._now(nginx, wanted), self._files, todo.back, "watch", self._door
+                ),
                 f"{', '.join(todo.back)}: back in the balancer",
                 pause,
             )
         if todo.leave:
             self._try(
-                lambda: self._take_out(nginx, todo.leave, judged),
+                lambda: self._take_out(self._now(nginx, wanted), todo.leave, judged),
                 f"{', '.join(todo.leave)}: out of the balancer",
                 pause,
             )
-        if not todo.back and not todo.leave:
+        if self._uneven and not todo.back and not todo.leave:
             done = "nginx runs what is judged again"
-            self._try(lambda: level(nginx, self._files, self._door), done, pause)
+            self._try(lambda: self._level(nginx, wanted), done, pause)
+
+    def _now(self, nginx: Nginx, wanted: Wanted) -> Nginx:
+        return as_on_disk(nginx, wanted.configuration, self._files)
+
+    def _level(self, nginx: Nginx, wanted: Wanted) -> None:
+        level(self._now(nginx, wanted), self._files, self._door)
 
     def _take_out(
         self, nginx: Nginx, names: tuple[str, ...], judged: Mapping[str, Judgement]
